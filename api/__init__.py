@@ -1,0 +1,1 @@
+"""The doors: HTTP, CLI and loading. Knows the ledger and the projections."""

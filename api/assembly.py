@@ -1,0 +1,136 @@
+"""Putting the parts together: database, ledger and projections, for the service and the CLI.
+
+Embedded PostgreSQL unless `DATABASE_URL` names a server; nothing else differs between the two.
+"""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from api.settings import PROJECT, Settings
+from ledger.dates import from_iso, local_day
+from ledger.errors import Broken, Invalid, LedgerError
+from ledger.events import RULEBOOK, canonical
+from ledger.service import Ledger, system_clock
+from ledger.store.checks import assert_durable
+from ledger.store.embedded import EmbeddedPostgres
+from ledger.store.migrate import migrate
+from projections.runner import Runner
+
+log = logging.getLogger(__name__)
+JURISDICTIONS = PROJECT / "deploy" / "jurisdictions"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A ledger that runs, with the projections that follow it."""
+
+    ledger: Ledger
+    runner: Runner
+    dsn: str
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    *,
+    clock: Callable[[], int] | None = None,
+    jurisdiction: str | None = None,
+) -> AsyncIterator[Running]:
+    """Start everything, hand it out, and stop it in order.
+
+    Must be entered on the main thread when the embedded server is used.
+    """
+    async with AsyncExitStack() as stack:
+        dsn = settings.database_url
+        if dsn is None:
+            embedded = EmbeddedPostgres(settings.home)
+            embedded.start()
+            stack.callback(embedded.stop)
+            dsn = embedded.dsn()
+        await migrate(dsn)
+        await assert_durable(dsn)
+        ledger = Ledger(
+            dsn, clock=clock or await trial_clock(settings.clock, dsn),
+            queue_commands_max=settings.queue_commands_max,
+        )  # fmt: skip
+        await stack.enter_async_context(ledger)
+        await adopt(ledger, jurisdiction or settings.jurisdiction)
+        runner = Runner(ledger.database, ledger.sequencer)
+        await runner.start()
+        stack.push_async_callback(runner.stop)
+        yield Running(ledger, runner, dsn)
+
+
+async def trial_clock(start: str | None, dsn: str) -> Callable[[], int]:
+    """Return the system clock, or one that starts at a moment and never before the last event."""
+    if start is None:
+        return system_clock
+    import asyncpg
+
+    connection = await asyncpg.connect(dsn)
+    try:
+        newest = await connection.fetchval("SELECT max(recorded_at) FROM ledger.heads")
+    finally:
+        await connection.close()
+    offset = max(from_iso(start), newest or 0) - system_clock()
+    return lambda: system_clock() + offset
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file as JSON types: dates become "YYYY-MM-DD". Raises `Invalid`."""
+    try:
+        with path.open("rb") as file:
+            found: dict[str, Any] = _json_types(tomllib.load(file))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        msg = f"{path}: {error}"
+        raise Invalid(msg) from error
+    return found
+
+
+def _json_types(value: Any) -> Any:
+    """Turn TOML values into JSON values."""
+    if isinstance(value, dict):
+        return {key: _json_types(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_types(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+async def adopt(ledger: Ledger, name: str) -> None:
+    """Give an empty ledger its jurisdiction and the code lists that ship with it."""
+    if ledger.rules.adopted is not None:
+        return
+    document = read_toml(JURISDICTIONS / f"{name}.toml")
+    today = local_day(ledger.clock(), str(document["timezone"])).isoformat()
+    commands = [_rule("AdoptJurisdiction", today, jurisdiction=document, effective_from=today)]
+    lists = JURISDICTIONS / f"{name}.classifiers.toml"
+    if lists.exists():
+        commands += [
+            _rule("PublishClassifier", today, **version)
+            for version in read_toml(lists)["classifiers"]
+        ]
+    for answer in await ledger.submit([ledger.read(command) for command in commands]):
+        if isinstance(answer, LedgerError):
+            raise answer
+        if answer.status != "accepted":
+            msg = f"the jurisdiction {name} was refused: {answer.refusal}"
+            raise Broken(msg)
+    log.info("adopted the jurisdiction %s", name)
+
+
+def _rule(command: str, today: str, **fields: Any) -> dict[str, Any]:
+    """Return a command of the rulebook whose id follows from its content."""
+    content = {"command": command, "budget": RULEBOOK, **fields,
+               "actor": {"id": "qazyna", "capacity": "treasury"},
+               "act": {"id": "jurisdiction shipped with this release", "date": today}}  # fmt: skip
+    digest = uuid5(NAMESPACE_URL, canonical({"command": command, **fields}).decode())
+    return {**content, "command_id": str(digest)}

@@ -1,0 +1,1 @@
+"""The truth: events, rules and the store; knows no HTTP and no projection."""

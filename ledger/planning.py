@@ -1,0 +1,120 @@
+"""Monthly financing plans: the rule that several instruments share, and its event.
+
+Law: K25 103, 105. Two plans a spending line (by commitments, by payments), one a receipts line.
+A plan month counts from its first day or, when set later, from its legal effect. One line of a
+branch carries the plan: a plan above or below another plan of its kind is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ledger.cells import MONTHS
+from ledger.dates import month_start
+from ledger.errors import Refuse
+from ledger.events import Event, Movement, event
+from ledger.terms import Change, Day, LinePlan, Month, MonthAmount, Name, Path
+
+if TYPE_CHECKING:
+    from ledger.decision import Case
+
+PLANS = ("commitments", "payments", "receipts")
+
+
+@event(
+    "budget.plan.month.changed",
+    example={"line": ["expenditure", "01", "101", "001"], "plan": "payments",
+             "month": "2025-10", "change_minor": -10000, "effective_from": "2025-03-06",
+             "adopted_on": "2025-03-06"},
+)
+@dataclass(frozen=True, kw_only=True)
+class PlanMonthChanged(Event):
+    """One month of one line's plan changed by a signed amount."""
+
+    line: Path
+    plan: Name
+    month: Month
+    change_minor: Change
+    effective_from: Day
+    adopted_on: Day
+
+    def movement(self) -> Movement:
+        """Add to the plan of the month."""
+        return Movement(
+            effective_from=self.effective_from, adopted_on=self.adopted_on, line=self.line,
+            month=month_start(self.month), amounts={f"plan_{self.plan}": self.change_minor},
+        )  # fmt: skip
+
+
+def change_plans(
+    case: Case, plans: Sequence[LinePlan], effective: date, *, absolute: bool = False
+) -> Iterator[Event]:
+    """Yield the month changes of some lines' plans.
+
+    `absolute` plans replace every month of the plans they name; others are signed changes.
+    """
+    if plans and effective not in case.year:
+        raise Refuse("outside-fiscal-year", f"plans take effect on {effective}, outside the year",
+                     rule="B6", law="K25 101", effective=effective)
+    for part in plans:
+        case.line(part.line)
+        for plan in PLANS:
+            months: tuple[MonthAmount, ...] = getattr(part, plan)
+            if not months:
+                continue
+            _check_line(case, part.line, plan)
+            for month, change in _changes(case, part.line, plan, months, absolute=absolute):
+                yield case.emit(PlanMonthChanged, line=part.line, plan=plan, month=month,
+                                change_minor=change, effective_from=effective,
+                                adopted_on=case.command.adopted)  # fmt: skip
+
+
+def _changes(
+    case: Case, line: tuple[str, ...], plan: str, months: Sequence[MonthAmount], *, absolute: bool
+) -> Iterator[tuple[str, int]]:
+    """Yield (month, change) in the order of months, months of the fiscal year only."""
+    wanted: dict[str, int] = {}
+    for part in months:
+        if month_start(part.month) not in case.year:
+            raise Refuse("outside-fiscal-year", f"{part.month} is not a month of the year",
+                         rule="B6", month=part.month)
+        if part.month in wanted:
+            raise Refuse("duplicate-line", f"{part.month} stands twice", rule="B6",
+                         month=part.month)
+        wanted[part.month] = part.amount_minor
+    current = _current(case, line, plan) if absolute else {}
+    for month in sorted({*wanted, *current}):
+        change = wanted.get(month, 0) - current.get(month, 0)
+        if change:
+            yield month, change
+
+
+def _current(case: Case, line: tuple[str, ...], plan: str) -> Mapping[str, int]:
+    """Return the plan's months as they stand."""
+    cell = case.own.get(("line", line))
+    months = cell.timeline(f"plan_{plan}{MONTHS}") if cell else None
+    found: dict[str, int] = {}
+    previous = 0
+    for day, total in zip(months.days, months.sums, strict=True) if months else ():
+        found[date.fromordinal(day).isoformat()[:7]] = total - previous
+        previous = total
+    return found
+
+
+def _check_line(case: Case, line: tuple[str, ...], plan: str) -> None:
+    """Refuse a plan on the wrong side of the budget, or nested with another of its kind."""
+    section = case.jurisdiction.section(line[0])
+    side = "receipts" if plan == "receipts" else "spending"
+    if section is None or section.side != side:
+        raise Refuse("wrong-plan", f"a plan of {plan} belongs to {side}, not to {line[0]}",
+                     rule="B6", law="K25 103", line=" / ".join(line))
+    measure = f"plan_{plan}{MONTHS}"
+    for cell in case.own.lines():
+        path = cell.key[1]
+        depth = min(len(path), len(line))
+        if path != line and path[:depth] == line[:depth] and measure in cell.measures:
+            raise Refuse("nested-line", f"{' / '.join(path)} carries the plan already",
+                         rule="I2", law="K25 103", line=" / ".join(line))

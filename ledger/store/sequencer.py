@@ -1,0 +1,76 @@
+"""The sequencer: gives every committed event its gapless place in the whole ledger.
+
+One active process part: a session advisory lock outside the append path. A second one by
+mistake waits; when the first dies, its connection frees the lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from ledger.errors import Unavailable
+from ledger.store.pool import LOST, Database
+
+log = logging.getLogger(__name__)
+
+LEASE = 0x71617A73
+"""Advisory lock of the active sequencer ("qazs")."""
+IDLE_SECONDS = 0.05
+RETRY_SECONDS = 0.5
+
+
+class Sequencer:
+    """Runs steps when nudged by the appender of this process, else every 50 ms."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        """Take the clock as microseconds since 1970 UTC."""
+        self.database = database
+        self.clock = clock
+        self.last_sequence = 0
+        self._nudged = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def nudge(self) -> None:
+        """Say that something was appended."""
+        self._nudged.set()
+
+    async def start(self) -> None:
+        """Start taking steps."""
+        self._task = asyncio.create_task(self._run(), name="sequencer")
+
+    async def stop(self) -> None:
+        """Stop after the running step."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._lead()
+            except (*LOST, Unavailable) as error:
+                log.warning("the sequencer lost the database: %s", error)
+            except Exception:
+                log.exception("the sequencer failed and starts again")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _lead(self) -> None:
+        """Hold the lease on a connection of its own and take steps on it."""
+        connection = await self.database.listen("projector")
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
+                await asyncio.sleep(RETRY_SECONDS)
+            while True:
+                self._nudged.clear()
+                self.last_sequence = await connection.fetchval(
+                    "SELECT ledger.sequence_step($1)", self.clock()
+                )
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._nudged.wait(), IDLE_SECONDS)
+        finally:
+            await asyncio.shield(connection.close(timeout=2))

@@ -1,0 +1,96 @@
+-- Append one batch to logs of one region: compare-and-set of heads and rulebook, events, lines
+-- and cells, all or nothing. Raises 40001 where a head or the rulebook has moved, 23505 where a
+-- command id is stored already. Arrays run in parallel; hashes, ids and times come from outside.
+CREATE OR REPLACE FUNCTION ledger.append(
+    p_region int,
+    p_rules_at bigint,
+    p_rulebook bigint,
+    h_log bigint[], h_code text[], h_year smallint[],
+    h_from bigint[], h_previous bytea[], h_to bigint[], h_hash bytea[], h_recorded_at bigint[],
+    e_log bigint[], e_position bigint[], e_year smallint[], e_command_id uuid[], e_n int[],
+    e_kind text[], e_recorded_at bigint[], e_effective_from date[], e_adopted_on date[],
+    e_month date[], e_line int[], e_contract text[], e_payment uuid[], e_account text[],
+    e_peer_region int[], e_peer_log bigint[], e_peer_position bigint[],
+    e_approved bigint[], e_amended bigint[], e_adjusted bigint[], e_plan_receipts bigint[],
+    e_plan_commitments bigint[], e_plan_payments bigint[], e_accepted bigint[],
+    e_executed bigint[], e_cash bigint[], e_hash bytea[], e_body bytea[],
+    l_log bigint[], l_line int[], l_path text[],
+    c_log bigint[], c_kind text[], c_key text[], c_number int[],
+    c_adjusted bigint[], c_plan_receipts bigint[], c_plan_commitments bigint[],
+    c_plan_payments bigint[], c_accepted bigint[], c_executed bigint[], c_cash bigint[],
+    c_guards int[], c_tolerance bigint[], c_content bytea[]
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moved bigint;
+BEGIN
+    PERFORM 1 FROM ledger.heads
+    WHERE region = p_region AND log = ANY (h_log)
+    ORDER BY region, log FOR NO KEY UPDATE;
+
+    IF 0 = ANY (h_from) THEN
+        INSERT INTO ledger.heads (region, log, code, year, position, hash, recorded_at)
+        SELECT p_region, t.log, t.code, t.year, 0, ''::bytea, 0
+        FROM unnest(h_log, h_code, h_year, h_from) AS t (log, code, year, start)
+        WHERE t.start = 0
+        ON CONFLICT DO NOTHING;
+    END IF;
+
+    UPDATE ledger.heads AS h
+    SET position = t.upto, hash = t.hash, recorded_at = t.recorded_at
+    FROM unnest(h_log, h_from, h_previous, h_to, h_hash, h_recorded_at)
+        AS t (log, start, previous, upto, hash, recorded_at)
+    WHERE h.region = p_region AND h.log = t.log
+        AND h.position = t.start AND h.hash = t.previous;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved <> cardinality(h_log) THEN
+        RAISE EXCEPTION 'a head has moved' USING ERRCODE = 'serialization_failure';
+    END IF;
+
+    IF p_rulebook IS NOT NULL THEN
+        UPDATE ledger.rulebook SET position = p_rulebook WHERE position = p_rules_at;
+    ELSE
+        PERFORM 1 FROM ledger.rulebook WHERE position = p_rules_at;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the rulebook has moved' USING ERRCODE = 'serialization_failure';
+    END IF;
+
+    INSERT INTO ledger.events (
+        region, log, position, year, command_id, n, kind, recorded_at, effective_from,
+        adopted_on, month, line, contract, payment, account, peer_region, peer_log,
+        peer_position, approved, amended, adjusted, plan_receipts, plan_commitments,
+        plan_payments, accepted, executed, cash, hash, body
+    )
+    SELECT p_region, t.*
+    FROM unnest(
+        e_log, e_position, e_year, e_command_id, e_n, e_kind, e_recorded_at, e_effective_from,
+        e_adopted_on, e_month, e_line, e_contract, e_payment, e_account, e_peer_region,
+        e_peer_log, e_peer_position, e_approved, e_amended, e_adjusted, e_plan_receipts,
+        e_plan_commitments, e_plan_payments, e_accepted, e_executed, e_cash, e_hash, e_body
+    ) AS t;
+
+    IF cardinality(l_log) > 0 THEN
+        INSERT INTO ledger.lines (region, log, line, path)
+        SELECT p_region, t.log, t.line, ARRAY(SELECT jsonb_array_elements_text(t.path::jsonb))
+        FROM unnest(l_log, l_line, l_path) AS t (log, line, path);
+    END IF;
+
+    INSERT INTO ledger.cells AS c (
+        region, log, kind, key, number, adjusted, plan_receipts, plan_commitments,
+        plan_payments, accepted, executed, cash, guards, tolerance, content
+    )
+    SELECT p_region, t.*
+    FROM unnest(
+        c_log, c_kind, c_key, c_number, c_adjusted, c_plan_receipts, c_plan_commitments,
+        c_plan_payments, c_accepted, c_executed, c_cash, c_guards, c_tolerance, c_content
+    ) AS t
+    ON CONFLICT (region, log, kind, key) DO UPDATE SET
+        number = excluded.number, adjusted = excluded.adjusted,
+        plan_receipts = excluded.plan_receipts, plan_commitments = excluded.plan_commitments,
+        plan_payments = excluded.plan_payments, accepted = excluded.accepted,
+        executed = excluded.executed, cash = excluded.cash, guards = excluded.guards,
+        tolerance = excluded.tolerance, content = excluded.content;
+END
+$$;

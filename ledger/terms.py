@@ -1,0 +1,199 @@
+"""The field types that commands and events are made of, with their shapes and units.
+
+Plain frozen dataclasses; pydantic reads the annotations to check input (strict, unknown fields
+are errors) and to write JSON Schemas. On the wire an amount is a decimal string under the name
+without `_minor`; stored it is an integer of minor units under the full name.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from ledger.money import MAX_MINOR, to_minor
+
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+def clean(text: str) -> str:
+    """Refuse control characters and lone surrogates; write the rest in NFC (RFC 8785 input)."""
+    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000
+           for char in text):
+        msg = "text holds a control character or a lone surrogate"
+        raise ValueError(msg)
+    return unicodedata.normalize("NFC", text)
+
+
+def _amount(value: Any, info: ValidationInfo) -> Any:
+    """Read a wire amount (string) in the ledger's currency; pass a stored integer through."""
+    if info.context is None:
+        return value
+    if not isinstance(value, str):
+        msg = 'an amount is a decimal string such as "430.00"'
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError only
+    return to_minor(value, info.context["digits"])
+
+
+def _day(value: Any) -> Any:
+    """Read a day as "YYYY-MM-DD" and nothing else (no timestamps, no numbers)."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or len(value) != len("2025-01-01"):
+        msg = 'a date is a string such as "2025-01-31"'
+        raise ValueError(msg)
+    found = date.fromisoformat(value)
+    if found.isoformat() != value:  # a week date such as 2025-W01-1
+        msg = 'a date is a string such as "2025-01-31"'
+        raise ValueError(msg)
+    return found
+
+
+def _uuid(value: Any) -> Any:
+    """Read a UUID in its canonical text form."""
+    if isinstance(value, UUID):
+        return value
+    if not isinstance(value, str) or len(value) != len(str(UUID(int=0))):
+        msg = "an id is a UUID in its canonical form"
+        raise ValueError(msg)
+    return UUID(value)
+
+
+def _wire_amount(low: int, high: int) -> Any:
+    """Annotate an amount: integer minor units between the bounds, a decimal string on the wire."""
+    sign = "-?" if low < 0 else ""
+    shape = {"type": "string", "pattern": rf"^{sign}(0|[1-9][0-9]{{0,13}})(\.[0-9]{{1,2}})?$",
+             "examples": ["430.00"]}  # fmt: skip
+    return Annotated[
+        int, BeforeValidator(_amount), Field(strict=True, ge=low, le=high), WithJsonSchema(shape)
+    ]
+
+
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=500), AfterValidator(clean)]
+LongText = Annotated[str, Field(strict=True, min_length=1, max_length=4000), AfterValidator(clean)]
+Name = Annotated[
+    str, Field(strict=True, min_length=1, max_length=120, pattern=r"^\S(.*\S)?$"),
+    AfterValidator(clean),
+]
+BudgetCode = Annotated[
+    str, Field(strict=True, max_length=80, pattern=r"^([A-Z]{2}-[0-9]{4}-[a-z0-9-]+|rulebook)$")
+]
+Month = Annotated[str, Field(strict=True, pattern=r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])$")]
+Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
+Id = Annotated[UUID, BeforeValidator(_uuid, json_schema_input_type=UUID)]
+Positive = _wire_amount(1, MAX_MINOR)
+"""An amount above zero; the event kind gives the direction."""
+NonNegative = _wire_amount(0, MAX_MINOR)
+"""An amount of zero or more."""
+Signed = _wire_amount(-MAX_MINOR, MAX_MINOR)
+"""A change or a balance, of either sign."""
+Amount = Annotated[Positive, Field(alias="amount")]
+"""The field `amount_minor` of a command: positive, `amount` on the wire."""
+AmountOrZero = Annotated[NonNegative, Field(alias="amount")]
+"""The field `amount_minor` where an act may set zero."""
+AnyAmount = Annotated[Signed, Field(alias="amount")]
+"""The field `amount_minor` where a contra line may be negative."""
+Change = Annotated[Signed, Field(alias="change")]
+"""The field `change_minor`, `change` on the wire."""
+Balance = Annotated[Signed | None, Field(alias="balance")]
+"""The field `balance_minor`: deficit (-) or surplus (+), `balance` on the wire."""
+RegionNumber = Annotated[int, Field(strict=True, ge=0, le=9999)]
+LevelNumber = Annotated[int, Field(strict=True, ge=1, le=9)]
+YearNumber = Annotated[int, Field(strict=True, ge=1990, le=2200)]
+Segment = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(clean)]
+Path = Annotated[tuple[Segment, ...], Field(min_length=1, max_length=9)]
+"""A line: section first, then the codes in the classification's order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who acts: an id (never a personal name) and the capacity acted in (requirement A4)."""
+
+    __pydantic_config__ = STRICT
+    id: Name
+    capacity: Name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """The legal or payment document behind a command (requirement A5)."""
+
+    __pydantic_config__ = STRICT
+    id: Text
+    date: Day
+    article: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Declares imported history: the source's name, its own date, place and inferred fields.
+
+    Date rules then look at `recorded_on`; `recorded_at` stays the ledger's clock.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Text
+    recorded_on: Day
+    place: Text | None = None
+    inferred: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineAmount:
+    """One line of a document with its amount."""
+
+    __pydantic_config__ = STRICT
+    line: Path
+    amount_minor: AnyAmount
+    contra: bool = False
+    title: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """A control total that the document prints for a prefix of the path (I2)."""
+
+    __pydantic_config__ = STRICT
+    line: Path
+    amount_minor: AnyAmount
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthAmount:
+    """An amount of one calendar month of a plan."""
+
+    __pydantic_config__ = STRICT
+    month: Month
+    amount_minor: AnyAmount
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinePlan:
+    """Changes of one line's monthly plans that come with another document."""
+
+    __pydantic_config__ = STRICT
+    line: Path
+    commitments: tuple[MonthAmount, ...] = ()
+    payments: tuple[MonthAmount, ...] = ()
+    receipts: tuple[MonthAmount, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineChange:
+    """A signed change of one line; `contra` where it opens a contra line."""
+
+    __pydantic_config__ = STRICT
+    line: Path
+    change_minor: Change
+    contra: bool = False

@@ -1,0 +1,1 @@
+"""Read models: each can be dropped and rebuilt from the events."""

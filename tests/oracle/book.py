@@ -1,0 +1,127 @@
+"""The oracle's book: a flat list of entries; every question is a sum over it, nothing is cached."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time
+from typing import NamedTuple
+
+Line = tuple[str, ...]
+PLANS = {kind: f"plan_{kind}" for kind in ("receipts", "commitments", "payments")}
+NODE_LIMITS = (  # control, what is used, what bounds it (K25 103, 105, 109, 110; I7, I12)
+    ("payments-plan", "executed", "plan_payments"),
+    ("commitments-plan", "accepted", "plan_commitments"),
+    ("appropriation", "plan_payments", "adjusted"),
+    ("appropriation", "plan_commitments", "adjusted"),
+    ("appropriation", "executed", "adjusted"),
+)
+
+
+class Entry(NamedTuple):
+    """One amount, in minor units, with everything that is known about it."""
+
+    budget: str
+    measure: str
+    line: Line
+    amount: int
+    effective: date
+    adopted: date
+    recorded: datetime
+    sequence: int
+    month: date | None = None
+    contract: str | None = None
+    payment: str | None = None
+    account: str | None = None
+
+    @property
+    def counts(self) -> date:
+        """Day from which the amount counts: a month of a plan from its first day."""
+        return max(self.effective, self.month) if self.month else self.effective
+
+
+def total(entries: Iterable[Entry], *measures: str, **same: object) -> int:
+    """Sum measures over the entries whose named fields equal the given values."""
+    return sum(e.amount for e in entries if e.measure in measures
+               and all(getattr(e, k) == v for k, v in same.items()))  # fmt: skip
+
+
+def under(entries: Iterable[Entry], prefix: Line) -> list[Entry]:
+    """Return the entries at a node and below it."""
+    return [e for e in entries if e.line and e.line[: len(prefix)] == prefix]
+
+
+def broken(mine: list[Entry], new: list[Entry], stops: set[str], spending: set[str],
+           contra: set[Line]) -> Iterator[str]:  # fmt: skip
+    """Name each limit that a budget's entries break on some day, `new` being part of `mine`.
+
+    Sums change only on days from which an entry counts, so these days stand for every day.
+    """
+    days = sorted({e.counts for e in mine if e.counts >= min(n.counts for n in new)})
+    for node in {e.line[:n] for e in new for n in range(1, len(e.line) + 1)}:
+        inside = under(mine, node)
+        has = {e.measure for e in inside}
+        for day in days:
+            so_far = [e for e in inside if e.counts <= day]
+            yield from _node(node, so_far, has, stops if node[0] in spending else set())
+            if total(so_far, "adjusted", line=node) < 0 and node not in contra:
+                yield f"adjusted figure of {node} below zero on {day}"
+    for day in days:
+        yield from _accounts([e for e in mine if e.counts <= day], mine, new, stops)
+
+
+def _node(node: Line, so_far: list[Entry], has: set[str], stops: set[str]) -> Iterator[str]:
+    # A node is bound by each figure that stands at it or below it; from the lines of the budget
+    # upwards a missing plan is a plan of zero.
+    sums = Counter[str]()
+    for e in so_far:
+        sums[e.measure] += e.amount
+    yield from (f"{plan} of {node} below zero" for plan in PLANS.values() if sums[plan] < 0)
+    for control, used, bound in NODE_LIMITS:
+        exists = bound in has or "adjusted" in has
+        if control in stops and exists and sums[used] > max(sums[bound], 0):
+            yield f"{control} of {node}: {used} {sums[used]} above {bound} {sums[bound]}"
+
+
+def _accounts(so_far: list[Entry], mine: list[Entry], new: list[Entry],
+              stops: set[str]) -> Iterator[str]:  # fmt: skip
+    for account in {e.account for e in new if e.measure == "cash"}:
+        control = "special-account" if account else "cash"
+        if control in stops and total(so_far, "cash", account=account) < 0:
+            yield f"{control} {account or ''}"
+    for name in {e.contract for e in new if e.contract}:
+        paid = total(so_far, "executed", contract=name)
+        if "unused-registration" in stops and paid > total(so_far, "accepted", contract=name):
+            yield f"unused-registration of {name}"
+    for payment in {e.payment for e in new if e.payment}:
+        if total(so_far, "executed", payment=payment) < 0:
+            yield f"more returned than paid of {payment}"
+    received = total(so_far, "plan_receipts")
+    planned = any(e.measure == "plan_receipts" for e in mine)
+    if "plan-balance" in stops and planned and total(so_far, "plan_payments") > received:
+        yield "plan-balance"
+
+
+def report(entries: Iterable[Entry], effective: str, adopted: str | None, known: str | int | None,
+           prefix: Line, depth: int | None) -> dict[Line, dict[str, int]]:  # fmt: skip
+    """Return the execution report (B7): for each line, cut at `depth`, its columns.
+
+    `known` is a moment, a plain day (its end, UTC) or a sequence.
+    """
+    day, adopted_by = date.fromisoformat(effective), date.fromisoformat(adopted or "9999-12-31")
+    seen = [e for e in under(entries, prefix) if e.effective <= day and e.adopted <= adopted_by]
+    if isinstance(known, int):
+        seen = [e for e in seen if e.sequence <= known]
+    elif known:
+        until = datetime.fromisoformat(known)
+        until = until if "T" in known else datetime.combine(until, time.max, UTC)
+        seen = [e for e in seen if e.recorded <= until]
+    found = {}
+    for line in sorted({e.line[:depth] for e in seen}):
+        inside = [e for e in seen if e.line[:depth] == line]
+        past, contracts = [e for e in inside if e.counts <= day], [e for e in inside if e.contract]
+        row = {name: total(inside, name) for name in ("approved", "amended", "adjusted")}
+        for name, part in (("", past), ("_year", inside)):  # the form has one column for both
+            row[f"plan_payments{name}"] = total(part, "plan_payments", "plan_receipts")
+            row[f"plan_commitments{name}"] = total(part, "plan_commitments")
+        row["accepted"], row["executed"] = total(inside, "accepted"), total(inside, "executed")
+        found[line] = {**row, "unpaid": row["accepted"] - total(contracts, "executed")}
+    return found
