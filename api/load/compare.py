@@ -34,7 +34,7 @@ def compare(
     rounding = scale(shape.rounding, Decimal(mapping.unit), mapping.decimals)
     for name, figure in MEASURES.items():
         gaps = {}
-        for path in {*report.lines, *found}:
+        for path in sorted({*report.lines, *found}):
             gap = figure(found.get(path, Figures())) - figure(report.lines.get(path, Figures()))
             if gap:
                 gaps[path] = gap

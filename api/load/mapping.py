@@ -300,8 +300,13 @@ class Mapping(Declared):
     @property
     def form(self) -> Form:
         """How the files write figures and dates."""
-        return Form(unit=self.unit, decimals=self.decimals, decimal_mark=self.decimal_mark,
-                    group_mark=self.group_mark, dates=self.dates)
+        return Form(
+            unit=self.unit,
+            decimals=self.decimals,
+            decimal_mark=self.decimal_mark,
+            group_mark=self.group_mark,
+            dates=self.dates,
+        )
 
     @model_validator(mode="after")
     def _distinct(self) -> Mapping:
@@ -327,8 +332,10 @@ def read_mapping(path: Path) -> Mapping:
     try:
         return Mapping.model_validate(content)
     except ValidationError as error:
-        problems = [(".".join(str(step) for step in found["loc"]), found["msg"])
-                    for found in error.errors(include_url=False, include_input=False)]
+        problems = [
+            (".".join(str(step) for step in found["loc"]), found["msg"])
+            for found in error.errors(include_url=False, include_input=False)
+        ]
         raise MappingInvalid(path.name, problems) from None
 
 

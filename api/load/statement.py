@@ -150,7 +150,7 @@ def _add(shape: Statement, report: Report, row: Row, *, no_plan: bool) -> None:
         if shape.duplicates == "refuse":
             raise BadValue("", f"{' / '.join(path)} stands on line {before.line} already")
         figures = report.lines[path].plus(figures)
-    elif figures.executed < 0 and list(path) not in shape.contra:
+    if figures.executed < 0 and list(path) not in shape.contra:
         raise BadValue(shape.executed.strip("{}"), "negative, and not declared a contra line")
     report.lines[path] = figures
     report.rows.setdefault(path, row)

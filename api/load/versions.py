@@ -52,9 +52,7 @@ def _document(mapping: Mapping, shape: Versions, row: Row, name: str) -> Prepare
                     place=row.place)  # fmt: skip
 
 
-def _transfer(
-    mapping: Mapping, shape: Versions, row: Row, declared: VersionTransfer
-) -> Prepared:
+def _transfer(mapping: Mapping, shape: Versions, row: Row, declared: VersionTransfer) -> Prepared:
     """Return what the row's act says about one transfer."""
     document: dict[str, Any] = envelope(mapping, shape, row, "SetTransfer")
     document["effective_from"] = row.day(shape.effective_from)

@@ -1,6 +1,5 @@
 """The oracle's book: a flat list of entries; every question is a sum over it, nothing is cached."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
@@ -49,54 +48,50 @@ def under(entries: Iterable[Entry], prefix: Line) -> list[Entry]:
     return [e for e in entries if e.line and e.line[: len(prefix)] == prefix]
 
 
-def broken(mine: list[Entry], new: list[Entry], stops: set[str], spending: set[str],
-           contra: set[Line]) -> Iterator[str]:  # fmt: skip
+def broken(mine: list[Entry], new: list[Entry], stops: set[str], free: set[Line]) -> Iterator[str]:
     """Name each limit that a budget's entries break on some day, `new` being part of `mine`.
 
-    Sums change only on days from which an entry counts, so these days stand for every day.
+    Sums change only on days from which an entry counts, so these days stand for every day. Lines
+    under `free` (receipts, contra lines) have no caps.
     """
     days = sorted({e.counts for e in mine if e.counts >= min(n.counts for n in new)})
     for node in {e.line[:n] for e in new for n in range(1, len(e.line) + 1)}:
         inside = under(mine, node)
-        has = {e.measure for e in inside}
+        capped = not any(node[: len(f)] == f for f in free)
         for day in days:
-            so_far = [e for e in inside if e.counts <= day]
-            yield from _node(node, so_far, has, stops if node[0] in spending else set())
-            if total(so_far, "adjusted", line=node) < 0 and node not in contra:
-                yield f"adjusted figure of {node} below zero on {day}"
+            yield from _node([e for e in inside if e.counts <= day], inside, stops, capped=capped)
     for day in days:
         yield from _accounts([e for e in mine if e.counts <= day], mine, new, stops)
 
 
-def _node(node: Line, so_far: list[Entry], has: set[str], stops: set[str]) -> Iterator[str]:
-    # A node is bound by each figure that stands at it or below it; from the lines of the budget
-    # upwards a missing plan is a plan of zero.
-    sums = Counter[str]()
-    for e in so_far:
-        sums[e.measure] += e.amount
-    yield from (f"{plan} of {node} below zero" for plan in PLANS.values() if sums[plan] < 0)
-    for control, used, bound in NODE_LIMITS:
-        exists = bound in has or "adjusted" in has
-        if control in stops and exists and sums[used] > max(sums[bound], 0):
-            yield f"{control} of {node}: {used} {sums[used]} above {bound} {sums[bound]}"
+def _node(past: list[Entry], all_year: list[Entry], stops: set[str], *,
+          capped: bool) -> Iterator[str]:  # fmt: skip
+    """Bind a node by each figure at it or below it; from the budget's own lines upwards a missing
+    plan is a plan of zero."""  # noqa: D209 - one line less
+    has = {e.measure for e in all_year}
+    yield from (f"{plan} below zero" for plan in PLANS.values() if capped and total(past, plan) < 0)
+    for control, used, bound in NODE_LIMITS if capped else ():
+        if control in stops and (bound in has or "adjusted" in has):
+            if total(past, used) > total(past, bound):
+                yield control
+    if capped and total(past, "adjusted") < 0:
+        yield "adjusted below zero"
 
 
-def _accounts(so_far: list[Entry], mine: list[Entry], new: list[Entry],
+def _accounts(past: list[Entry], mine: list[Entry], new: list[Entry],
               stops: set[str]) -> Iterator[str]:  # fmt: skip
     for account in {e.account for e in new if e.measure == "cash"}:
         control = "special-account" if account else "cash"
-        if control in stops and total(so_far, "cash", account=account) < 0:
-            yield f"{control} {account or ''}"
+        if control in stops and total(past, "cash", account=account) < 0:
+            yield control
     for name in {e.contract for e in new if e.contract}:
-        paid = total(so_far, "executed", contract=name)
-        if "unused-registration" in stops and paid > total(so_far, "accepted", contract=name):
-            yield f"unused-registration of {name}"
-    for payment in {e.payment for e in new if e.payment}:
-        if total(so_far, "executed", payment=payment) < 0:
-            yield f"more returned than paid of {payment}"
-    received = total(so_far, "plan_receipts")
-    planned = any(e.measure == "plan_receipts" for e in mine)
-    if "plan-balance" in stops and planned and total(so_far, "plan_payments") > received:
+        paid, accepted = (total(past, m, contract=name) for m in ("executed", "accepted"))
+        if "unused-registration" in stops and paid > accepted:
+            yield "unused-registration"
+    if any(total(past, "executed", payment=p) < 0 for p in {e.payment for e in new if e.payment}):
+        yield "more returned than paid"
+    planned = "plan-balance" in stops and any(e.measure == "plan_receipts" for e in mine)
+    if planned and total(past, "plan_payments") > total(past, "plan_receipts"):
         yield "plan-balance"
 
 
@@ -117,11 +112,12 @@ def report(entries: Iterable[Entry], effective: str, adopted: str | None, known:
     found = {}
     for line in sorted({e.line[:depth] for e in seen}):
         inside = [e for e in seen if e.line[:depth] == line]
-        past, contracts = [e for e in inside if e.counts <= day], [e for e in inside if e.contract]
-        row = {name: total(inside, name) for name in ("approved", "amended", "adjusted")}
+        past = [e for e in inside if e.counts <= day]
+        row = {name: total(inside, name)
+               for name in ("approved", "amended", "adjusted", "accepted", "executed")}  # fmt: skip
         for name, part in (("", past), ("_year", inside)):  # the form has one column for both
             row[f"plan_payments{name}"] = total(part, "plan_payments", "plan_receipts")
             row[f"plan_commitments{name}"] = total(part, "plan_commitments")
-        row["accepted"], row["executed"] = total(inside, "accepted"), total(inside, "executed")
-        found[line] = {**row, "unpaid": row["accepted"] - total(contracts, "executed")}
+        row["unpaid"] = row["accepted"] - total([e for e in inside if e.contract], "executed")
+        found[line] = row
     return found
