@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -209,8 +209,17 @@ def adapter(cls: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(cls)
 
 
+@cache
+def _required(cls: type[Any]) -> frozenset[str]:
+    """Return the names of a declared class's fields that have no default."""
+    return frozenset(f.name for f in fields(cls) if f.default is MISSING)
+
+
 def plain(value: Any) -> Any:
-    """Turn a declared value into JSON types; absent (None, empty, False) fields are left out."""
+    """Turn a declared value into JSON types; absent (None, empty, False) fields are left out.
+
+    A field without a default stays even when empty, so that a refused command can be read again.
+    """
     if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, (date, UUID)):
@@ -221,7 +230,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if is_dataclass(value):
         return {k: plain(v) for k, v in vars(value).items()
-                if v is not None and v is not False and v != ()}  # fmt: skip
+                if v is not None and v is not False
+                and (v != () or k in _required(type(value)))}  # fmt: skip
     msg = f"{type(value)} has no stored form"
     raise TypeError(msg)
 

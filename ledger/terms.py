@@ -162,11 +162,12 @@ class LineAmount:
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """A control total that the document prints for a prefix of the path (I2)."""
+    """A control total that the document prints for a prefix of the path (I2), with its name."""
 
     __pydantic_config__ = STRICT
     line: Path
     amount_minor: AnyAmount
+    title: Text | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
