@@ -296,7 +296,9 @@ def _check_limit(
             continue
         before = overlay.base.cells.get(key)
         had = 0
-        if before is not None and applies(overlay.base, key, limit, case):
+        if before is not None and (
+            limit.cap in before.measures or applies(overlay.base, key, limit, case)
+        ):
             had = room(before, limit, day)
         if left >= had:
             continue

@@ -111,6 +111,7 @@ class Event:
 
     __pydantic_config__ = STRICT
     kind: ClassVar[str]
+    TOPIC: ClassVar[str]
     class_version: ClassVar[int] = 1
     example: ClassVar[Mapping[str, Any]]
 
@@ -169,6 +170,7 @@ def event(kind: str, *, example: Mapping[str, Any], version: int = 1) -> Callabl
             msg = f"event kind {kind} cannot read its old versions: {missing}"
             raise TypeError(msg)
         cls.kind, cls.class_version, cls.example = kind, version, example
+        cls.TOPIC = kind  # what the `eventsourcing` library takes instead of the Python path
         EVENTS[kind] = cls
         return cls
 
@@ -178,7 +180,8 @@ def event(kind: str, *, example: Mapping[str, Any], version: int = 1) -> Callabl
 @event(
     "ledger.command.refused",
     example={
-        "command": {"name": "ExecutePayment", "amount_minor": 43000},
+        "command": {"name": "ExecutePayment", "line": ["expenditure", "01"], "contract": "C1",
+                    "amount_minor": 43000, "value_date": "2025-07-01"},
         "refusal": {"code": "limit-exceeded", "message": "…", "rule": "I7", "limits": [
             {"limit": "unused-registration", "subject": "contract C1", "day": "2025-07-01",
              "asked_minor": 43000, "available_minor": 42000}]},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -116,9 +116,19 @@ class Jurisdiction:
     policies: tuple[Policy, ...] = ()
     authority: tuple[Authority, ...] = ()
 
+    @cached_property
+    def _by_name(self) -> dict[str, Section]:
+        """Sections by name."""
+        return {section.name: section for section in self.sections}
+
+    @cached_property
+    def _found(self) -> dict[tuple[Any, ...], Any]:
+        """Answers that were given before: decisions ask the same few questions all day."""
+        return {}
+
     def section(self, name: str) -> Section | None:
         """Return the section of that name."""
-        return next((section for section in self.sections if section.name == name), None)
+        return self._by_name.get(name)
 
     def fiscal_year(self, year: int) -> FiscalYear:
         """Return the budget year named by the calendar year it starts in."""
@@ -126,13 +136,21 @@ class Jurisdiction:
 
     def control(self, name: str, level: int, on: date) -> Control:
         """Return the control in force; the latest `since` wins; none declared means "off"."""
-        found = [c for c in self.controls if c.control == name and c.holds(level, on)]
-        return max(found, key=lambda c: c.since, default=_OFF)
+        asked = ("control", name, level, on)
+        if asked not in self._found:
+            held = [c for c in self.controls if c.control == name and c.holds(level, on)]
+            self._found[asked] = max(held, key=lambda c: c.since, default=_OFF)
+        found: Control = self._found[asked]
+        return found
 
     def policy(self, name: str, level: int, on: date) -> Policy | None:
         """Return the policy in force; the latest `since` wins."""
-        found = [p for p in self.policies if p.policy == name and p.holds(level, on)]
-        return max(found, key=lambda p: p.since, default=None)
+        asked = ("policy", name, level, on)
+        if asked not in self._found:
+            held = [p for p in self.policies if p.policy == name and p.holds(level, on)]
+            self._found[asked] = max(held, key=lambda p: p.since, default=None)
+        found: Policy | None = self._found[asked]
+        return found
 
 
 _OFF = Control(control="", mode="off", since=date.min)

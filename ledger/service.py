@@ -19,6 +19,7 @@ from ledger.store.append import Appender
 from ledger.store.pool import Database
 from ledger.store.read import (
     FeedEvent,
+    find_budget,
     find_heads,
     list_budgets,
     load_rules,
@@ -115,6 +116,14 @@ class Ledger:
         """Return the logs after a code, with the facts of each."""
         async with self.database.connect("reader") as connection:
             return await list_budgets(connection, after, limit)
+
+    async def budget(self, code: str) -> dict[str, Any]:
+        """Return one log with its facts. Raises `NotFound`."""
+        async with self.database.connect("reader") as connection:
+            found = await find_budget(connection, code)
+        if found is None:
+            raise NotFound("unknown-budget", f"no budget {code} is open", budget=code)
+        return found
 
     async def rules_now(self) -> Rules:
         """Return the rulebook as it is committed."""

@@ -1,1 +1,1 @@
-"""Read models: each can be dropped and rebuilt from the events."""
+"""Read models: each can be dropped and rebuilt. A projection never reads another."""

@@ -45,8 +45,7 @@ def read(mapping: Mapping, shape: Approval, table: Table, figures: Table | None)
     reading.notes = published(mapping, table, shape.published, shape.amount)
     document["lines"] = [_wire(mapping, part) for part in lines]
     if totals:
-        document["totals"] = [{"line": t["line"], "amount": money(mapping, t["minor"])}
-                              for t in totals]  # fmt: skip
+        document["totals"] = [_wire(mapping, total) for total in totals]
     if balance is not None:
         document["balance"] = money(mapping, balance)
     natural = (mapping.name, shape.name, document["budget"], document["act"]["id"])
@@ -166,8 +165,8 @@ def read_figures(table: Table, item: str, amount: str, bad: list[BadRow]) -> dic
 def _wire(mapping: Mapping, part: dict[str, Any]) -> dict[str, Any]:
     """Return a line in the wire format."""
     found = {"line": part["line"], "amount": money(mapping, part["minor"])}
-    if part["contra"]:
+    if part.get("contra"):
         found["contra"] = True
-    if part["title"]:
+    if part.get("title"):
         found["title"] = part["title"]
     return found

@@ -1,7 +1,7 @@
 """The appender: one batcher a process that decides commands and writes them in one call.
 
-It takes everything that is waiting (no timer), decides in Python against cached cells and calls
-`ledger.append` once a region. Every outcome is one of: stored (an answer), refused (a stored
+It takes everything that is waiting (no timer), decides in Python against remembered cells and
+calls `ledger.append` once a region. Every outcome is one of: stored (an answer), refused (a stored
 answer), not read (an error of that command alone), retried, or unknown until it is looked up.
 """
 
@@ -10,71 +10,38 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
-from ledger.cells import BudgetState, Missing
-from ledger.decision import Decision, decide
 from ledger.errors import (
     Broken,
     LedgerError,
-    NotFound,
     OutcomeUnknown,
     Overloaded,
+    RetryLater,
     Unavailable,
 )
-from ledger.events import RULEBOOK, Command, log_id
+from ledger.events import Command
 from ledger.rules import Rules
-from ledger.store.answers import Answer, Recent, answer_of, compare, stored_answers
-from ledger.store.pool import CONFLICT, LOST, Database
-from ledger.store.read import (
-    Head,
-    find_heads,
-    fold_rule,
-    load_key,
-    load_rules,
-    load_states,
-    load_states_locked,
-    lock_heads,
-    new_state,
-    rulebook_head,
-)
-from ledger.store.rows import Batch, stage, year_of
+from ledger.store.answers import Recent
+from ledger.store.attempt import Attempt, Item, Result, Sent
+from ledger.store.cache import Cache
+from ledger.store.pool import CONFLICT, Database, is_lost
 
 log = logging.getLogger(__name__)
 
 BATCH = 512
 """Most commands decided and written together (a larger atomic request stays whole)."""
-CACHED_CELLS = 150_000
-"""Most cells kept in memory, about 1 kB each."""
 ATTEMPTS = 12
+"""Most conflicts with other writers before a batch is given back."""
 GIVE_UP_SECONDS = 20.0
+"""How long a lost database is waited for; after that each batch asks once."""
+ANSWER_SECONDS = 30.0
+"""A statement without an answer for so long counts as lost."""
 ALONE_SECONDS = 5.0
 """After another writer was seen, heads are locked before deciding for this long."""
-
-Result = Answer | LedgerError
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """The answer of a command that is decided but not written yet."""
-
-    asked: Command
-    answer: Answer
-
-
-@dataclass
-class Item:
-    """A request waiting in the queue: commands decided together, one result each."""
-
-    commands: Sequence[Command]
-    atomic: bool
-    done: asyncio.Future[list[Result]]
-    results: list[Result | _Pending | None] = field(default_factory=list)
 
 
 class Appender:
@@ -87,24 +54,36 @@ class Appender:
         self.database = database
         self.clock = clock
         self.queue_commands_max = queue_commands_max
-        self.rules = Rules()
         self.recent = Recent()
+        self.cache = Cache()
         self.after_append: Callable[[], None] = lambda: None
         self._queue: deque[Item] = deque()
         self._waiting = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._states: dict[str, BudgetState] = {}
-        self._heads: dict[str, Head] = {}
+        self._connection: Any = None
         self._rival_until = 0.0
-        self._made_years: set[int] = set()
-        self._touched: set[BudgetState] = set()
+        self._lost_since: float | None = None
         self._closing = False
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that the next decision will use, as far as this process knows."""
+        return self.cache.rules
+
+    @property
+    def waiting(self) -> int:
+        """Commands that are taken and not answered yet."""
+        return self._waiting
+
+    @property
+    def running(self) -> bool:
+        """Tell whether commands are taken."""
+        return self._task is not None and not self._task.done() and not self._closing
 
     async def start(self) -> None:
         """Load the rulebook and start taking commands."""
-        async with self.database.connect("writer") as connection:
-            self.rules = await load_rules(connection)
+        await self.cache.load_rules(await self._connected())
         self._task = asyncio.create_task(self._run(), name="appender")
 
     async def stop(self) -> None:
@@ -114,6 +93,7 @@ class Appender:
         if self._task is not None:
             await self._task
             self._task = None
+        self._disconnect()
 
     async def submit(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Result]:
         """Decide commands in their order; return one result each.
@@ -126,13 +106,20 @@ class Appender:
         if self._waiting and self._waiting + len(commands) > self.queue_commands_max:
             msg = f"{self._waiting} commands are waiting"
             raise Overloaded(msg, waiting=self._waiting)
-        if not commands:
-            return []
-        item = Item(commands, atomic, asyncio.get_running_loop().create_future())
-        self._queue.append(item)
+        size = len(commands) if atomic else BATCH
+        parts = [self._put(commands[start : start + size], atomic=atomic)
+                 for start in range(0, len(commands), size or 1)]  # fmt: skip
+        if len(parts) == 1:
+            return await parts[0]
+        return [result for part in await asyncio.gather(*parts) for result in part]
+
+    def _put(self, commands: Sequence[Command], *, atomic: bool) -> asyncio.Future[list[Result]]:
+        """Put commands that are decided together into the queue."""
+        done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        self._queue.append(Item(commands, atomic, done, [None] * len(commands)))
         self._waiting += len(commands)
         self._wake.set()
-        return await asyncio.shield(item.done)
+        return done
 
     async def _run(self) -> None:
         """Take batches until stopped and empty."""
@@ -145,19 +132,9 @@ class Appender:
                 continue
             items = self._take()
             try:
-                await self._process(items)
-            except LedgerError as error:
-                self._fail(items, error)
-            except Exception as error:
-                self._forget()
-                if len(items) > 1:
-                    log.warning("a batch failed, its requests are tried alone: %r", error)
-                    self._queue.extendleft(Item(item.commands, True, item.done)  # alone
-                                           for item in reversed(items))
-                    continue
-                log.exception("the appender failed")
-                self._fail(items, Broken(f"the appender failed: {error!r}"))
-            self._waiting -= sum(len(item.commands) for item in items)
+                await self._handle(items, {})
+            finally:
+                self._waiting -= sum(len(item.commands) for item in items)
 
     def _take(self) -> list[Item]:
         """Take waiting items up to the batch size; an atomic one goes alone."""
@@ -171,259 +148,114 @@ class Appender:
             count += len(items[-1].commands)
         return items
 
-    @staticmethod
-    def _fail(items: list[Item], error: LedgerError) -> None:
-        for item in items:
-            if not item.done.done():
-                results = item.results or [None] * len(item.commands)
-                item.done.set_result(
-                    [r if isinstance(r, (Answer, LedgerError)) else error for r in results]
-                )
+    async def _handle(self, items: Sequence[Item], sent: Sent) -> None:
+        """Process a batch; where one command makes it fail, halve it until that one is alone."""
+        try:
+            await self._process(items, sent)
+        except (RetryLater, OutcomeUnknown) as error:
+            for item in items:
+                item.finish(error)
+        except Exception as error:
+            self.cache.forget()
+            parts = list(_halves(items))
+            if parts:
+                log.warning("a batch failed and is halved: %r", error)
+                for part in parts:
+                    await self._handle(part, sent)
+                _join(items, parts)
+                return
+            log.exception("the appender failed")
+            failed = error if isinstance(error, LedgerError) else None
+            for item in items:
+                item.finish(failed or Broken(f"the appender failed: {error!r}"))
+        else:
+            for item in items:
+                item.finish()
+            self.cache.trim()
+            self.after_append()
 
-    async def _process(self, items: list[Item]) -> None:
-        """Decide and write a batch, again and again until every command has its result."""
+    async def _process(self, items: Sequence[Item], sent: Sent) -> None:
+        """Decide and write a batch, again and again until every command has its result.
+
+        `sent` gathers what a lost connection may have stored. An atomic request looks into the
+        log first: its repeat would write nothing that the log could refuse.
+        """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + GIVE_UP_SECONDS
-        for item in items:
-            item.results = [None] * len(item.commands)
-        sent: dict[Any, bytes] = {}
-        for attempt in range(1_000_000):
-            locked = attempt > 0 or loop.time() < self._rival_until
+        look = bool(sent) or items[0].atomic
+        conflicts = losses = 0
+        while True:
+            attempt = None
+            locked = look or conflicts > 0 or loop.time() < self._rival_until
             try:
-                await self._attempt(items, sent, locked=locked)
-                break
+                connection = await self._connected()
+                attempt = Attempt(self.cache, self.recent, connection, self.clock())
+                await attempt.run(items, locked=locked, before=sent if look else None)
             except (*CONFLICT, asyncpg.UniqueViolationError) as error:
-                self._forget()
+                self.cache.rewind()
+                conflicts += 1
                 if isinstance(error, CONFLICT):
                     self._rival_until = loop.time() + ALONE_SECONDS
-                if attempt >= ATTEMPTS:
+                else:
+                    look = True
+                if conflicts > ATTEMPTS:
+                    if isinstance(error, asyncpg.UniqueViolationError):
+                        raise
                     msg = "the budgets are changed by others all the time"
                     raise Unavailable(msg) from None
-                await asyncio.sleep(0.002 * attempt)
-            except LOST as error:
-                self._forget()
-                if loop.time() > deadline or self._closing:
-                    raise self._lost(sent, error) from error
-                await asyncio.sleep(min(0.05 * (attempt + 1), 0.5))
-        for item in items:
-            if not item.done.done():
-                item.done.set_result([r for r in item.results if isinstance(r, (Answer, LedgerError))])
-        self._trim()
-        self.after_append()
-
-    @staticmethod
-    def _lost(sent: dict[Any, bytes], error: BaseException) -> LedgerError:
-        """Say whether the lost database may have stored the batch."""
-        if sent:
-            return OutcomeUnknown(f"the database was lost while writing: {error}")
-        return Unavailable(f"the database does not answer: {error}")
-
-    async def _attempt(self, items: list[Item], sent: dict[Any, bytes], *, locked: bool) -> None:
-        """Decide all open commands of the batch and write them once."""
-        async with self.database.connect("writer") as connection:
-            if sent or locked:
-                await self._settle(connection, items, sent)
-            await self._find(connection, items)
-            open_items = [item for item in items if None in item.results]
-            if not open_items:
-                return
-            if locked:
-                async with connection.transaction():
-                    await self._lock(connection, open_items)
-                    batches = await self._decide(connection, open_items)
-                    await self._write(connection, batches, sent)
+                await asyncio.sleep(0.002 * (conflicts - 1))
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                sent.update(attempt.sent if attempt else {})
+                look = look or bool(sent)
+                self._lose(error, unknown=bool(sent))
+                losses += 1
+                await asyncio.sleep(min(0.05 * losses, 0.5))
             else:
-                if not self._states:
-                    self.rules = await load_rules(connection, self.rules)
-                await self._load(connection, open_items)
-                batches = await self._decide(connection, open_items)
-                if len(batches) > 1:
-                    async with connection.transaction():
-                        await self._write(connection, batches, sent)
-                else:
-                    await self._write(connection, batches, sent)
-        for item in open_items:
-            for place, result in enumerate(item.results):
-                if isinstance(result, _Pending):
-                    item.results[place] = result.answer
-                    self.recent.remember(result.asked, result.answer)
+                self._lost_since = None
+                return
 
-    async def _settle(self, connection: Any, items: list[Item], sent: dict[Any, bytes]) -> None:
-        """Look up what of the batch is stored: sent before, or by somebody else under its id."""
-        for item in items:
-            item.results = [None if isinstance(r, _Pending) else r for r in item.results]
-            stored = await stored_answers(connection, item.commands, await self._regions(
-                connection, item.commands), sent)
-            for place, found in enumerate(stored):
-                if item.results[place] is None and found is not None:
-                    item.results[place] = found
-
-    async def _regions(self, connection: Any, commands: Sequence[Command]) -> dict[str, int]:
-        """Return the regions of the budgets that exist."""
-        await self._know(connection, {c.budget for c in commands})
-        return {code: head.region for code, head in self._heads.items()}
-
-    async def _know(self, connection: Any, codes: set[str]) -> None:
-        """Remember the region and year of budgets that exist."""
-        unknown = [code for code in codes if code not in self._heads]
+    def _lose(self, error: Exception, *, unknown: bool) -> None:
+        """Drop the connection; raise when the database is away for too long."""
+        self.cache.rewind()
+        self._disconnect()
+        now = asyncio.get_running_loop().time()
+        self._lost_since = self._lost_since or now
+        if now - self._lost_since < GIVE_UP_SECONDS and not self._closing:
+            log.warning("the appender lost the database and tries again: %r", error)
+            return
         if unknown:
-            self._heads.update(await find_heads(connection, unknown))
+            raise OutcomeUnknown(f"the database was lost while writing: {error!r}") from error
+        raise Unavailable(f"the database does not answer: {error!r}") from error
 
-    async def _find(self, connection: Any, items: list[Item]) -> None:
-        """Answer repeats from memory and commands on budgets that do not exist."""
-        codes = {code for item in items for c in item.commands for code in c.budgets()}
-        await self._know(connection, codes)
-        opening = {c.budget for item in items for c in item.commands if c.name == "OpenBudget"}
-        for item in items:
-            for place, asked in enumerate(item.commands):
-                if item.results[place] is not None:
-                    continue
-                missing = [code for code in asked.budgets() if code not in self._heads
-                           and code not in opening and code != RULEBOOK]  # fmt: skip
-                if missing:
-                    item.results[place] = NotFound(
-                        "unknown-budget", f"no budget {missing[0]} is open", budget=missing[0])
-                else:
-                    item.results[place] = self.recent.answer(asked)
+    async def _connected(self) -> Any:
+        """Return the appender's own connection, a new one where it is lost."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self.database.listen("writer", answer_seconds=ANSWER_SECONDS)
+        return self._connection
 
-    def _codes(self, items: list[Item]) -> set[str]:
-        """Return the codes of all budgets that open commands of the batch concern."""
-        return {code for item in items for asked, result in
-                zip(item.commands, item.results, strict=True)
-                if result is None for code in asked.budgets()}  # fmt: skip
+    def _disconnect(self) -> None:
+        """Drop the connection without a word: the server may not listen any more."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
 
-    async def _load(self, connection: Any, items: list[Item]) -> None:
-        """Load the cells of budgets that are not cached."""
-        wanted = [self._heads[code] for code in self._codes(items)
-                  if code in self._heads and code not in self._states]  # fmt: skip
-        if wanted:
-            self._states.update(await load_states(connection, wanted))
 
-    async def _lock(self, connection: Any, items: list[Item]) -> None:
-        """Lock the heads first, then take rules and cells as they are committed."""
-        wanted = [self._heads[code] for code in self._codes(items) if code in self._heads]
-        heads = await lock_heads(connection, [(head.region, head.log) for head in wanted])
-        self.rules = await load_rules(connection, self.rules)
-        stale = [head for head in heads if head.code not in self._states
-                 or self._states[head.code].position != head.position
-                 or self._states[head.code].head != head.hash]  # fmt: skip
-        self._states.update(await load_states_locked(connection, stale))
+def _halves(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Yield a failed batch as two smaller ones, nothing where it cannot be divided."""
+    if len(items) > 1:
+        half = len(items) // 2
+        yield list(items[:half])
+        yield list(items[half:])
+    elif len(items[0].commands) > 1 and not items[0].atomic:
+        whole, half = items[0], len(items[0].commands) // 2
+        loop = asyncio.get_running_loop()
+        for part in (slice(0, half), slice(half, None)):
+            yield [Item(whole.commands[part], False, loop.create_future(), whole.results[part])]
 
-    async def _decide(self, connection: Any, items: list[Item]) -> dict[int, Batch]:
-        """Decide every open command in order against the cached cells."""
-        batches: dict[int, Batch] = {}
-        seen: dict[UUID, _Pending] = {}
-        now = self.clock()
-        for item in items:
-            for place, asked in enumerate(item.commands):
-                if item.results[place] is None:
-                    item.results[place] = await self._decide_new(
-                        connection, asked, now, seen, batches
-                    )
-            if item.atomic and any(
-                isinstance(r, LedgerError)
-                or (isinstance(r, _Pending) and r.answer.status == "refused")
-                for r in item.results
-            ):
-                self._withhold(item, batches)
-        return batches
 
-    async def _decide_new(
-        self, connection: Any, asked: Command, now: int, seen: dict[UUID, _Pending],
-        batches: dict[int, Batch],
-    ) -> Result | _Pending:  # fmt: skip
-        """Decide one command of a batch, unless it repeats an earlier one of the batch."""
-        earlier = seen.get(asked.command_id)
-        if earlier is not None:
-            return compare(earlier.asked, earlier.answer, asked)
-        decision = await self._decide_one(connection, asked, now)
-        if decision is None:
-            return NotFound("unknown-budget", f"no budget {asked.budget} is open",
-                            budget=asked.budget)  # fmt: skip
-        answer = answer_of(decision)
-        if decision.refusal and asked.budget not in self._heads and asked.budget != RULEBOOK:
-            if self._states[asked.budget].position == 0:
-                del self._states[asked.budget]
-                return answer.unstored("refused")
-        stage(decision, self._states, batches)
-        self._fold_rules(decision)
-        seen[asked.command_id] = _Pending(asked, answer)
-        return seen[asked.command_id]
-
-    def _withhold(self, item: Item, batches: dict[int, Batch]) -> None:
-        """Write nothing of an atomic request that has a refused or unreadable command."""
-        batches.clear()
-        self._forget()
-        for place, result in enumerate(item.results):
-            if isinstance(result, _Pending):
-                answer = result.answer
-                status = "refused" if answer.status == "refused" else "withheld"
-                item.results[place] = answer.unstored(status)
-
-    async def _decide_one(self, connection: Any, asked: Command, now: int) -> Decision | None:
-        """Decide one command, loading contracts and payments as it asks for them."""
-        states = {}
-        for code in asked.budgets():
-            if code not in self._states:
-                region = getattr(asked, "region", None)
-                if code == RULEBOOK:
-                    self._states[code] = new_state(rulebook_head())
-                elif region is not None and code == asked.budget:
-                    self._states[code] = BudgetState(code, region, log_id(code))
-                else:
-                    return None
-            states[code] = self._states[code]
-            self._touched.add(states[code])
-        latest = max(state.recorded_at for state in states.values())
-        recorded_at = now if now >= latest else latest + 1
-        while True:
-            try:
-                return decide(states, asked, self.rules, recorded_at)
-            except Missing as need:
-                await load_key(connection, states[need.code], need.key)
-
-    def _fold_rules(self, decision: Decision) -> None:
-        """Take a change of the rulebook into account at once."""
-        if decision.command.budget == RULEBOOK:
-            for fact in decision.events:
-                self.rules = fold_rule(self.rules, fact)
-
-    async def _write(
-        self, connection: Any, batches: dict[int, Batch], sent: dict[Any, bytes]
-    ) -> None:
-        """Call `ledger.append` once a region, in region order."""
-        for region in sorted(batches):
-            batch = batches[region]
-            if not batch.events:
-                continue
-            for year in {year_of(self._states[code]) for code in batch.heads}:
-                await self._ensure_year(connection, year)
-            rules_at = self.rules.position
-            if RULEBOOK in batch.heads:
-                rules_at = batch.heads[RULEBOOK][0]
-            arguments = batch.arguments(self._states, rules_at)
-            for row in batch.events:
-                sent[row[0], row[1]] = row[-2]
-            places = ", ".join(f"${place}" for place in range(1, len(arguments) + 1))
-            await connection.execute(f"SELECT ledger.append({places})", *arguments)
-
-    async def _ensure_year(self, connection: Any, year: int) -> None:
-        """Make the partition of a year once a process."""
-        if year not in self._made_years:
-            await connection.execute("SELECT ledger.ensure_year($1)", year)
-            self._made_years.add(year)
-
-    def _forget(self) -> None:
-        """Drop everything that was cached: something is not as remembered."""
-        self._states.clear()
-        self._heads.clear()
-        self._made_years.clear()
-        self.rules = Rules()
-
-    def _trim(self) -> None:
-        """Keep memory bounded: forget payments at once, contracts and budgets when many."""
-        for state in self._touched:
-            state.cells = {k: c for k, c in state.cells.items() if k[0] != "payment"}
-        self._touched.clear()
-        if sum(len(state.cells) for state in self._states.values()) > CACHED_CELLS:
-            self._states.clear()
+def _join(items: Sequence[Item], parts: Sequence[Sequence[Item]]) -> None:
+    """Give a divided request the results of its parts."""
+    if len(items) == 1:
+        items[0].results = [result for part in parts for result in part[0].done.result()]
+        items[0].finish()

@@ -21,14 +21,37 @@ LOST = (
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
     ConnectionError,
     OSError,
     asyncio.TimeoutError,
 )
-"""What a lost or refused connection looks like: the outcome of a running commit is unknown."""
+"""What a lost, refused, full or demoted server looks like: what ran then has an unknown outcome."""
 CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """40001 and 40P01: nothing was written, decide again."""
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error means that the server is gone; a wrong argument does not."""
+    return isinstance(error, LOST) and not (
+        isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    )
+
+
+@asynccontextmanager
+async def transaction(connection: Any, begin: str = "BEGIN") -> AsyncIterator[None]:
+    """Commit on exit, roll back on error; where the server is gone ask nothing more of it."""
+    await connection.execute(begin)
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception) and not is_lost(error):
+            await connection.execute("ROLLBACK")
+        else:
+            connection.terminate()
+        raise
+    await connection.execute("COMMIT")
 
 
 class Database:
@@ -43,11 +66,10 @@ class Database:
         """Open the pools. Raises `Unavailable` when the server does not answer."""
         sizes = {"writer": 4, "projector": 4, "reader": size}
         try:
-            for name, role in ROLES.items():
+            for name in ROLES:
                 self._pools[name] = await asyncpg.create_pool(
                     self.dsn, min_size=1, max_size=sizes[name], command_timeout=None,
-                    server_settings={"role": role, "jit": "off", "application_name":
-                                     f"qazyna {name}", "timezone": "UTC"},
+                    server_settings=_settings(name),
                 )  # fmt: skip
         except LOST as error:
             await self.close()
@@ -73,6 +95,17 @@ class Database:
         async with pool.acquire(timeout=10) as connection:
             yield connection
 
-    async def listen(self, role: str) -> Any:
-        """Open a connection of its own, for LISTEN or a session lock; the caller closes it."""
-        return await asyncpg.connect(self.dsn, server_settings={"role": ROLES[role]})
+    async def listen(self, role: str, *, answer_seconds: float | None = None) -> Any:
+        """Open a connection of its own, for LISTEN, a session lock or one user; who opens closes.
+
+        A statement that takes longer than `answer_seconds` counts as lost.
+        """
+        return await asyncpg.connect(
+            self.dsn, server_settings=_settings(role), command_timeout=answer_seconds, timeout=10
+        )
+
+
+def _settings(role: str) -> dict[str, str]:
+    """Return the session settings of a role's connections."""
+    return {"role": ROLES[role], "jit": "off", "timezone": "UTC",
+            "application_name": f"qazyna {role}"}  # fmt: skip

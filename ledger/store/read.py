@@ -12,6 +12,7 @@ import orjson
 from ledger.cells import BUDGET, BudgetState, Cell, Key
 from ledger.events import RULEBOOK, Event, decode, log_id
 from ledger.rules import Rules
+from ledger.store.pool import transaction
 from ledger.store.sql import sql
 
 
@@ -71,7 +72,7 @@ async def load_states(connection: Any, heads: Iterable[Head]) -> dict[str, Budge
     """
     wanted = list(heads)
     states: dict[str, BudgetState] = {}
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    async with transaction(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
         fresh = await find_heads(connection, [head.code for head in wanted])
         by_log = {head.log: head for head in fresh.values()}
         for head in fresh.values():
@@ -107,6 +108,21 @@ def read_cell(row: Mapping[str, Any]) -> Cell:
     """Read a stored cell; a line's key is its path."""
     ident = tuple(orjson.loads(row["key"])) if row["kind"] == "line" else row["key"]
     return Cell.read((row["kind"], ident), row["number"], row["content"])
+
+
+async def load_keys(
+    connection: Any, region: int, wanted: Mapping[tuple[int, Key], BudgetState]
+) -> None:
+    """Load contracts of one region, by log and key, or remember that they do not exist."""
+    logs = [log for log, _ in wanted]
+    kinds = [key[0] for _, key in wanted]
+    names = [key[1] for _, key in wanted]
+    rows = await connection.fetch(sql("queries/load_keys"), region, logs, kinds, names)
+    for (_, key), state in wanted.items():
+        state.cells[key] = None
+    for row in rows:
+        cell = read_cell(row)
+        wanted[row["log"], cell.key].cells[cell.key] = cell
 
 
 async def load_key(connection: Any, state: BudgetState, key: Key) -> None:
@@ -183,12 +199,20 @@ async def read_feed(
 
 async def list_budgets(connection: Any, after: str, limit: int) -> list[dict[str, Any]]:
     """Return budgets after a code, with the facts of each and its place."""
-    found = []
-    for row in await connection.fetch(sql("queries/budgets"), after, limit):
-        facts = dict(Cell.read(BUDGET, 0, row["content"]).facts) if row["content"] else {}
-        found.append({**facts, "code": row["code"], "position": row["position"],
-                      "hash": row["hash"], "region": row["region"]})
-    return found
+    return [_budget(row) for row in await connection.fetch(sql("queries/budgets"), after, limit)]
+
+
+async def find_budget(connection: Any, code: str) -> dict[str, Any] | None:
+    """Return one budget with its facts and its place, or None."""
+    row = await connection.fetchrow(sql("queries/budget"), code)
+    return _budget(row) if row else None
+
+
+def _budget(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a head beside the cell of its budget."""
+    facts = dict(Cell.read(BUDGET, 0, row["content"]).facts) if row["content"] else {}
+    return {**facts, "code": row["code"], "position": row["position"], "hash": row["hash"],
+            "region": row["region"]}
 
 
 def rulebook_head() -> Head:

@@ -34,9 +34,11 @@ class Batch:
         self.lines: list[tuple[int, int, str]] = []
         self.cells: dict[tuple[str, Key], tuple[Cell, int, int]] = {}
 
-    def arguments(
-        self, states: dict[str, BudgetState], rules_at: int
-    ) -> list[Any]:
+    def hashes(self) -> dict[tuple[int, int], bytes]:
+        """Return the chain hashes of the events by log and position."""
+        return {(row[0], row[1]): row[-2] for row in self.events}
+
+    def arguments(self, states: dict[str, BudgetState], rules_at: int) -> list[Any]:
         """Return the arguments of `ledger.append`."""
         codes = sorted(self.heads, key=log_id)
         rulebook = states[RULEBOOK].position if RULEBOOK in self.heads else None
@@ -82,8 +84,12 @@ def key_text(key: Key) -> str:
 def stage(
     decision: Decision, states: dict[str, BudgetState], batches: dict[int, Batch]
 ) -> None:
-    """Put a decision's events and cells into the batches and move the states on."""
-    counts: dict[str, int] = {}
+    """Put a decision's events and cells into the batches and move the states on.
+
+    `n` counts a command's events within a region, so that its id cannot be used in another of
+    the region's logs.
+    """
+    counts: dict[int, int] = {}
     for overlay in decision.overlays.values():
         _stage_cells(decision, overlay.base, overlay.changed, batches)
         overlay.base.cells.update(overlay.changed)
@@ -92,8 +98,8 @@ def stage(
         state = states[code]
         batch = batches.setdefault(state.region, Batch(state.region))
         batch.heads.setdefault(code, (state.position, state.head, state.recorded_at))
-        place = counts.get(code, 0)
-        counts[code] = place + 1
+        place = counts.get(state.region, 0)
+        counts[state.region] = place + 1
         body = encode(fact)
         state.head = link(state.head, state.log, fact.originator_version, body)
         state.position = fact.originator_version

@@ -57,14 +57,14 @@ def open_budget(level: int = 3, year: int = 2025, **more: Any) -> Ask:
     return Ask("OpenBudget", "treasury", fields, dated=())
 
 
-def approve(lines: Mapping[Line, Any], *, balance: Any = 0, **more: Any) -> Ask:
+def approve(lines: Mapping[Line, Any], /, *, balance: Any = 0, **more: Any) -> Ask:
     """Approve these lines, effective 1 January 2025."""
     stated = None if balance is None else text(balance)
     fields = {"effective_from": "2025-01-01", "lines": amounts(lines), "balance": stated}
     return Ask("ApproveBudget", "maslikhat", {**fields, **more})
 
 
-def amend(lines: Mapping[Line, Any], *, balance: Any = 0, **more: Any) -> Ask:
+def amend(lines: Mapping[Line, Any], /, *, balance: Any = 0, **more: Any) -> Ask:
     """Give lines new amounts, effective 1 January 2025 unless told."""
     stated = None if balance is None else text(balance)
     fields = {"effective_from": "2025-01-01", "lines": amounts(lines), "balance": stated,
@@ -72,13 +72,13 @@ def amend(lines: Mapping[Line, Any], *, balance: Any = 0, **more: Any) -> Ask:
     return Ask("AmendBudget", "maslikhat", {**fields, **more})
 
 
-def adjust(lines: Mapping[Line, Any], *plans: Any, **more: Any) -> Ask:
+def adjust(lines: Mapping[Line, Any], /, *plans: Any, **more: Any) -> Ask:
     """Change adjusted amounts by these signed amounts."""
     fields = {"lines": amounts(lines, "change"), "plans": list(plans), "reason": "need"}
     return Ask("AdjustBudget", "akimat", {**fields, **more})
 
 
-def cut(lines: Mapping[Line, Any], *plans: Any, **more: Any) -> Ask:
+def cut(lines: Mapping[Line, Any], /, *plans: Any, **more: Any) -> Ask:
     """Sequester these amounts."""
     fields = {"lines": amounts(lines), "plans": list(plans), "reason": "shortfall"}
     return Ask("SequesterBudget", "akimat", {**fields, **more})
@@ -124,7 +124,7 @@ def reject(line: Line, amount: Any, **more: Any) -> Ask:
     return Ask("RejectPayment", "treasury", fields)
 
 
-def give_back(name: str, payment: Any, amount: Any, **more: Any) -> Ask:
+def give_back(name: str, payment: Any, amount: Any, /, **more: Any) -> Ask:
     """Return (`ReturnPayment`) or recover (`RecoverCashExpenditure`) part of a payment."""
     fields = {"payment": str(payment), "amount": text(amount), "reason": "error", **more}
     return Ask(name, "treasury", fields, dated=("value_date",))

@@ -117,7 +117,9 @@ class Limits:
         yield from self._things(contra_things)
         receipts = self._of("plan_receipts")
         if receipts:
-            yield from self._check("plan-balance", receipts, self._of("plan_payments"), "budget")
+            first = min(e.day for e in receipts)
+            spent = self._of("plan_payments")
+            yield from self._check("plan-balance", receipts, spent, "budget", first)
 
     def _of(self, measure: str, entries: Iterable[Entry] | None = None) -> list[Entry]:
         chosen = self.entries if entries is None else entries
@@ -148,9 +150,10 @@ class Limits:
             yield from self._check("", *pair, str(payment))
 
     def _check(
-        self, control: str, cap: list[Entry], use: list[Entry], subject: Any
+        self, control: str, cap: list[Entry], use: list[Entry], subject: Any,
+        since: date = date.min,
     ) -> Iterator[str]:
-        for day in sorted({e.day for e in (*cap, *use)}):
+        for day in sorted({e.day for e in (*cap, *use) if e.day >= since}):
             room = sum(e.amount for e in cap if e.day <= day)
             room -= sum(e.amount for e in use if e.day <= day)
             rule = self.rules.control(control, self.level, day) if control else None

@@ -48,34 +48,33 @@ def under(entries: Iterable[Entry], prefix: Line) -> list[Entry]:
     return [e for e in entries if e.line and e.line[: len(prefix)] == prefix]
 
 
-def broken(mine: list[Entry], new: list[Entry], stops: set[str], free: set[Line]) -> Iterator[str]:
+def broken(mine: list[Entry], new: list[Entry], stops: set[str], spending: set[str],
+           contra: set[Line]) -> Iterator[str]:  # fmt: skip
     """Name each limit that a budget's entries break on some day, `new` being part of `mine`.
 
-    Sums change only on days from which an entry counts, so these days stand for every day. Lines
-    under `free` (receipts, contra lines) have no caps.
+    Sums change only on days from which an entry counts, so these days stand for every day.
     """
-    days = sorted({e.counts for e in mine if e.counts >= min(n.counts for n in new)})
+    days = sorted({e.counts for e in mine})
     for node in {e.line[:n] for e in new for n in range(1, len(e.line) + 1)}:
         inside = under(mine, node)
-        capped = not any(node[: len(f)] == f for f in free)
-        for day in days:
-            yield from _node([e for e in inside if e.counts <= day], inside, stops, capped=capped)
+        limits = NODE_LIMITS if node[0] in spending else ()
+        for day in days if node not in contra else ():
+            yield from _node([e for e in inside if e.counts <= day], inside, stops, limits)
     for day in days:
         yield from _accounts([e for e in mine if e.counts <= day], mine, new, stops)
 
 
-def _node(past: list[Entry], all_year: list[Entry], stops: set[str], *,
-          capped: bool) -> Iterator[str]:  # fmt: skip
+def _node(past: list[Entry], all_year: list[Entry], stops: set[str],
+          limits: tuple[tuple[str, str, str], ...]) -> Iterator[str]:  # fmt: skip
     """Bind a node by each figure at it or below it; from the budget's own lines upwards a missing
     plan is a plan of zero."""  # noqa: D209 - one line less
     has = {e.measure for e in all_year}
-    yield from (f"{plan} below zero" for plan in PLANS.values() if capped and total(past, plan) < 0)
-    for control, used, bound in NODE_LIMITS if capped else ():
-        if control in stops and (bound in has or "adjusted" in has):
-            if total(past, used) > total(past, bound):
-                yield control
-    if capped and total(past, "adjusted") < 0:
-        yield "adjusted below zero"
+    figures = ("adjusted", *PLANS.values())
+    yield from (f"{figure} below zero" for figure in figures if total(past, figure) < 0)
+    for control, used, bound in limits:
+        exists = control in stops and (bound in has or "adjusted" in has)
+        if exists and total(past, used) > total(past, bound):
+            yield control
 
 
 def _accounts(past: list[Entry], mine: list[Entry], new: list[Entry],

@@ -8,7 +8,7 @@ document, limit, limit-exceeded and reused.
 import re
 from collections import Counter
 from copy import deepcopy
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,8 +24,17 @@ ACTIONS = {  # action of the authority table: commands (E1)
     "receive": "CreditReceipt RefundReceipt CreditSpecialAccount",
     "open-special-account": "OpenSpecialAccount CloseSpecialAccount",
 }  # fmt: skip
-REASONED = """AmendBudget AdjustBudget SequesterBudget ChangeCommitment CancelCommitment RefundReceipt
-    RejectPayment ReturnPayment RecoverCashExpenditure""".split()
+REASONED = (
+    "AmendBudget",
+    "AdjustBudget",
+    "SequesterBudget",
+    "ChangeCommitment",
+    "RejectPayment",
+    "CancelCommitment",
+    "RefundReceipt",
+    "ReturnPayment",
+    "RecoverCashExpenditure",
+)
 UNAPPROVED = ("OpenBudget", "ApproveBudget", "SetTransfer", "SetExemptList")
 
 
@@ -45,6 +54,7 @@ class Oracle:
     def __init__(self, jurisdiction: dict[str, Any]) -> None:
         self.law, self.entries, self.answers = jurisdiction, [], {}
         self.sections = {s["name"]: s for s in jurisdiction["sections"]}
+        self.spending = {n for n, s in self.sections.items() if s["side"] == "spending"}
         self.facts = {"budget": {}, "contract": {}, "payment": {}, "account": {}, "exempt": []}
 
     def post(self, command: dict[str, Any], recorded_at: str) -> tuple[str, Any]:
@@ -53,7 +63,7 @@ class Oracle:
             return first[1] if first[0] == command else ("refused", "reused")
         before, self.c, self.name = deepcopy(self.facts), deepcopy(command), command["command"]
         self.recorded, self.code = datetime.fromisoformat(recorded_at), command["budget"]
-        self.mine, self.new = self.of(self.code), []
+        self.mine, self.new, self.number = self.of(self.code), [], len(self.answers) + 1
         try:
             self._decide()
             self.entries += self.new
@@ -90,9 +100,8 @@ class Oracle:
         stops = {c["control"] for c in self._in_force("controls") if c["mode"] == "stop"}
         for code in {e.budget for e in self.new}:
             new = [e for e in self.new if e.budget == code]
-            free = {(n,) for n, s in self.sections.items() if s["side"] == "receipts"}
-            free |= self.facts["budget"][code]["contra"]
-            need(not any(broken(self.of(code) + new, new, stops, free)), "limit-exceeded")
+            contra, mine = self.facts["budget"][code]["contra"], self.of(code) + new
+            need(not any(broken(mine, new, stops, self.spending, contra)), "limit-exceeded")
 
     def _dates(self) -> None:
         """Every date lies in the budget's year, the year is not over, money is not of tomorrow."""
@@ -110,8 +119,9 @@ class Oracle:
         need("value_date" not in self.c or self.day <= self.today, "dates")
 
     def _in_force(self, table: str, day: date | None = None) -> list[dict[str, Any]]:
+        on = str(day or self.day)
         return [rule for rule in self.law[table] if self.level in rule.get("levels", [self.level])
-                and str(rule["since"]) <= str(day or self.day) <= str(rule.get("until", "9"))]  # fmt: skip
+                and str(rule["since"]) <= on <= str(rule.get("until", "9"))]  # fmt: skip
 
     def _policy(self, name: str) -> Any:
         found = [p for p in self._in_force("policies") if p["policy"] == name]
@@ -126,9 +136,9 @@ class Oracle:
 
     def _add(self, measure: str, line: Line, amount: int, **more: Any) -> None:
         if amount or "month" not in more:
-            more = {"budget": self.code, "effective": self.day, **more}
-            self.new.append(Entry(measure=measure, line=line, amount=amount, adopted=self.adopted,
-                                  recorded=self.recorded, sequence=len(self.answers) + 1, **more))  # fmt: skip
+            more = {"budget": self.code, "effective": self.day, "adopted": self.adopted, **more}
+            self.new.append(Entry(measure=measure, line=line, amount=amount, sequence=self.number,
+                                  recorded=self.recorded, **more))  # fmt: skip
 
     def _replace(self, measure: str, line: Line, amount: int, **more: Any) -> None:
         """Make a figure equal the amount on every day from the effective day on."""
@@ -149,10 +159,10 @@ class Oracle:
         need(side in ("", section["side"]), "document")
         return tuple(path)
 
-    def _open_line(self, path: list[str]) -> Line:
-        """Read a spending line that the budget has: at this depth, above or below it."""
-        line = self._line(path, "spending")
-        need(any(o[: len(line)] == line or line[: len(o)] == o for o in self._own()), "unknown")
+    def _open_line(self, path: list[str], side: str = "spending") -> Line:
+        """Read a line at or below a line of the budget (design 9.1)."""
+        line = self._line(path, side)
+        need(any(line[:n] in self._own() for n in range(1, len(line) + 1)), "unknown")
         return line
 
     def _own(self, measure: str = "amended") -> set[Line]:
@@ -180,7 +190,8 @@ class Oracle:
             self.budget["contra"] |= {line} if item.get("contra") else set()
             for measure in ("approved", "amended", "adjusted")[0 if first else 1 :]:
                 self._replace(measure, line, amount)
-        need(not any(a != b[: len(a)] == a for a in self._own() for b in self._own()), "document")
+        for line in self._own():
+            need(not any(line[:n] in self._own() for n in range(1, len(line))), "document")
         self._identity([e for e in self.mine + self.new if e.measure == "amended"])
         self._plan("plans")
 
@@ -199,7 +210,7 @@ class Oracle:
                 need(sum(s * a for s, a in given) == sign * self._minor("balance"), "document")
 
     def _plan(self, field: str = "lines") -> None:
-        """Monthly plans: whole new ones with SetPlan, else changes; one line of a branch has one."""
+        """Write monthly plans: whole ones with SetPlan, else changes; one of a kind a branch."""
         more = {"effective": self.c.get("plans_effective_from", self.day)}
         for item in self.c.get(field, []):
             for kind in [k for k in PLANS if k in item]:
@@ -211,12 +222,11 @@ class Oracle:
                     need(self.budget["starts"] <= month <= self.budget["ends"], "dates")
                     months[month] = self._minor("amount", part)
                     need(not whole or months[month] >= 0, "document")
-                if whole:
-                    months = {e.month: 0 for e in self.mine if (e.measure, e.line) == (plan, line)} | months
-                for month, amount in months.items():
+                old = [e for e in self.mine if (e.measure, e.line) == (plan, line) and whole]
+                for month, amount in ({e.month: 0 for e in old} | months).items():
                     (self._replace if whole else self._add)(plan, line, amount, month=month, **more)
-                nested = [o for o in self._own(plan) if o != line and o[: len(line)] == line[: len(o)]]
-                need(not nested, "document")
+                for other in self._own(plan) - {line}:
+                    need(other[: len(line)] != line[: len(other)], "document")
 
     def _change(self, field: str, sign: int) -> Counter[Line]:
         """Change adjusted figures of lines that stand in the budget: the executive opens none."""
@@ -238,8 +248,10 @@ class Oracle:
             names = [d["name"] for d in self.sections[line[0]].get("dimensions", [])]
             need("programme" in names or basis != "reallocation", "document")
             sections[line[0]] += change
-            programmes[line[: names.index("programme") + 2] if "programme" in names else line] += change
-        need(not sum(self.sections[n].get("identity", 0) * a for n, a in sections.items()), "document")
+            depth = names.index("programme") + 2 if "programme" in names else len(line)
+            programmes[line[:depth]] += change
+        identity = sum(self.sections[n].get("identity", 0) * a for n, a in sections.items())
+        need(identity == 0, "document")
         need(basis == "transfer" or not any(sections.values()), "document")
         for donor in [p for p, a in programmes.items() if a < 0 and basis == "reallocation"]:
             self.budget["moved"][donor] -= programmes[donor]
@@ -261,13 +273,12 @@ class Oracle:
 
     def _sequesterbudget(self) -> None:
         """Exempt lines are not cut; the executive stays under 10 % a year (I10, I11, B5)."""
-        cuts, spending = self._change("amount", -1), [n for n, s in self.sections.items()
-                                                      if s["side"] == "spending"]  # fmt: skip
-        need(all(n[0] in spending and cut < 0 for n, cut in cuts.items()), "document")
+        cuts = self._change("amount", -1)
+        need(all(n[0] in self.spending and cut < 0 for n, cut in cuts.items()), "document")
         need(not any(self._exempt(line) for line in cuts), "limit")
         self.budget["cut"] -= sum(cuts.values())
-        base = sum(e.amount for e in self.mine if e.measure == "amended" and e.line[0] in spending
-                   and not self._exempt(e.line))  # fmt: skip
+        base = sum(e.amount for e in self.mine if e.measure == "amended"
+                   and e.line[0] in self.spending and not self._exempt(e.line))  # fmt: skip
         bound = self._policy("executive-sequestration-below-bps") * base
         need(self.budget["cut"] * 10_000 < bound or self._may("sequester-above"), "limit")
 
@@ -282,8 +293,8 @@ class Oracle:
             self.facts["contract"][key] = {"line": self._open_line(self.c["line"]), "open": True}
         contract = self._contract(key)
         if self.name == "CancelCommitment":
-            paid, accepted = (total(self.mine, m, contract=key[1]) for m in ("executed", "accepted"))
-            contract["open"], amount = False, paid - accepted
+            paid = total(self.mine, "executed", contract=key[1])
+            contract["open"], amount = False, paid - total(self.mine, "accepted", contract=key[1])
         else:
             amount = self._minor("change" if self.name == "ChangeCommitment" else "amount")
         need(amount, "document")
@@ -303,15 +314,15 @@ class Oracle:
         payments, amount = self.facts["payment"], self._minor("amount")
         key = (self.code, self.c.get("payment", self.c["command_id"]))
         if "payment" not in self.c:
-            line, contract = self._open_line(self.c["line"]), self.c.get("contract")
-            if self.name == "RejectPayment":
+            if self.name == "RejectPayment":  # a document, no money
+                self._open_line(self.c["line"], side="")
                 return need(self.day <= self.today, "dates")
+            line, contract = self._open_line(self.c["line"]), self.c.get("contract")
             committed = self._contract((self.code, contract))["line"] if contract else line
             need(line[: len(committed)] == committed, "document")
-            payments[key] = (line, contract, self.day)
+            payments[key] = (line, contract)
         need(key in payments, "unknown")
-        line, contract, paid_on = payments[key]
-        need(self.day >= paid_on, "dates")
+        line, contract = payments[key]
         sign = 1 if self.name == "ExecutePayment" else -1
         return self._money(line, sign * amount, -1, contract=contract, payment=key[1])
 
@@ -329,9 +340,9 @@ class Oracle:
         need(peer and self.c["to"] != self.code, "unknown")
         line, to_line = self._open_line(self.c["line"]), self._line(self.c["to_line"], "receipts")
         need(peer["starts"] == self.budget["starts"], "document")
-        steps = {"subvention": [1], "withdrawal": [-1]}.get(self.c["transfer"], [1, -1])
-        free = self._policy("transfers-between-adjacent-levels") != "yes" or "exception_act" in self.c
-        need(free or peer["level"] - self.level in steps, "document")
+        strict = self._policy("transfers-between-adjacent-levels") == "yes"
+        excepted = "exception_act" in self.c or not strict
+        need(excepted or abs(peer["level"] - self.level) == 1, "document")
         self._money(line, self._minor("amount"), -1)
         return self._money(to_line, self._minor("amount"), 1, budget=self.c["to"])
 
@@ -345,9 +356,9 @@ class Oracle:
         account, moved = accounts[key], [e for e in self.mine if e.account == key[1]]
         need(account["open"], "stage")
         need(self.c.get("purpose", account["purpose"]) == account["purpose"], "document")
-        need(self.day >= account["since"], "dates")
+        sign = -1 if self.name == "DebitSpecialAccount" else 1
+        need(self.day >= account["since"] or sign < 0, "dates")  # a debit then lacks the balance
         if "amount" in self.c:
-            sign = -1 if self.name == "DebitSpecialAccount" else 1
             self._add("cash", (), sign * self._minor("amount"), account=key[1])
         if self.name == "CloseSpecialAccount":
             need(total(moved, "cash") == 0, "limit")

@@ -152,4 +152,16 @@ def test_oracle_imports_nothing_from_the_product_and_stays_small() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 assert name.startswith("tests.oracle.") or name.split(".")[0] in allowed, name
-    assert sum(len(p.read_text("utf-8").splitlines()) for p in CODE) < LINES_MAX
+    assert sum(_lines_of_code(p.read_text("utf-8")) for p in CODE) < LINES_MAX
+
+
+def _lines_of_code(text: str) -> int:
+    """Count lines that are neither blank, comment nor docstring."""
+    tree = ast.parse(text)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    told = [n.body[0] for n in ast.walk(tree) if isinstance(n, documented) and ast.get_docstring(n)]
+    told_lines = {line for n in told for line in range(n.lineno, n.end_lineno + 1)}
+    return sum(
+        bool(line.strip()) and not line.strip().startswith("#") and number not in told_lines
+        for number, line in enumerate(text.splitlines(), 1)
+    )

@@ -63,8 +63,9 @@ CREATE TABLE ledger.events (
     PRIMARY KEY (region, log, position, year)
 ) PARTITION BY LIST (year);
 
--- Idempotency lives in the log; it also finds a command's answer again.
-CREATE UNIQUE INDEX events_command ON ledger.events (region, command_id, log, n, year);
+-- Idempotency lives in the log; it also finds a command's answer again. `n` counts a command's
+-- events in a region, so an id serves one command of a region (and fiscal year).
+CREATE UNIQUE INDEX events_command ON ledger.events (region, command_id, n, year);
 
 -- The dictionary of a log's lines, in the order of their first use.
 CREATE TABLE ledger.lines (
@@ -129,6 +130,8 @@ CREATE TABLE ledger.steps (
     last_sequence bigint PRIMARY KEY,
     published_at bigint NOT NULL
 );
+
+CREATE INDEX steps_published ON ledger.steps (published_at);
 
 -- What the unmodified `eventsourcing` library reads (design §3).
 CREATE VIEW ledger.stored_events AS

@@ -12,8 +12,10 @@ BEGIN
     IF to_regclass('ledger.' || name) IS NOT NULL THEN
         RETURN;
     END IF;
+    -- Attaching, unlike CREATE ... PARTITION OF, waits for no append that is under way.
+    EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.events INCLUDING ALL)', name);
     EXECUTE format(
-        'CREATE TABLE ledger.%I PARTITION OF ledger.events FOR VALUES IN (%s)', name, p_year
+        'ALTER TABLE ledger.events ATTACH PARTITION ledger.%I FOR VALUES IN (%s)', name, p_year
     );
     PERFORM ledger.guard_table(name);
 END

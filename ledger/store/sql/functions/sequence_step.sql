@@ -66,7 +66,9 @@ BEGIN
     ON CONFLICT (region, log) DO UPDATE SET position = excluded.position;
 
     INSERT INTO ledger.steps (last_sequence, published_at)
-    SELECT base + given, greatest(p_now, coalesce(max(published_at), 0)) FROM ledger.steps;
+    SELECT base + given, greatest(p_now, (
+        SELECT published_at FROM ledger.steps ORDER BY last_sequence DESC LIMIT 1
+    ));
     PERFORM pg_notify('qazyna_sequence', (base + given)::text);
     RETURN base + given;
 END

@@ -1,0 +1,5 @@
+"""`python -m api.cli` is `qazyna`."""
+
+from api.cli import main
+
+main()

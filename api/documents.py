@@ -1,0 +1,175 @@
+"""What answers look like, for the OpenAPI document: nothing here is used to answer."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.problems import CODES, MEDIA
+
+AMOUNT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+
+
+class Document(BaseModel):
+    """A JSON object of exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Verdict(Document):
+    """An accepted command: its place in the budget's log."""
+
+    command_id: UUID
+    budget: str
+    status: str = Field(pattern="^accepted$")
+    position: int = Field(ge=1, description="of its first event, gapless from 1")
+    events: int = Field(ge=1)
+    recorded_at: datetime
+    replayed: bool
+    flags: list[str] = Field(description="controls that warned")
+
+
+class ErrorPlace(Document):
+    """One place of the input that cannot be read."""
+
+    place: str
+    reason: str
+
+
+class BrokenLimitDocument(Document):
+    """One limit that the command would break, on the first day it would."""
+
+    limit: str
+    subject: str
+    day: date
+    asked: str = Field(pattern=AMOUNT)
+    available: str = Field(pattern=AMOUNT)
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem with a stable code; other members depend on the code."""
+
+    type: str = Field(pattern="^urn:qazyna:problem:[a-z0-9-]+$")
+    title: str
+    status: int
+    detail: str
+    code: str = Field(pattern="^[a-z0-9-]+$")
+    errors: list[ErrorPlace] = Field(default=[])
+
+
+class RefusalDocument(ProblemDocument):
+    """A refused command: the rule, the law and the figures; stored like an accepted one."""
+
+    rule: str
+    law: str
+    figures: dict[str, str]
+    limits: list[BrokenLimitDocument]
+    command_id: UUID
+    budget: str
+    position: int | None
+    recorded_at: datetime | None
+    replayed: bool
+
+
+def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI answers of some statuses, each naming its codes."""
+    return {status: _answer(status) for status in sorted(statuses)}
+
+
+def _answer(status: int) -> dict[str, Any]:
+    """Return the OpenAPI answer of one status."""
+    codes = [f"`{code}`: {title}" for code, (known, title) in CODES.items() if known == status]
+    name = "RefusalDocument" if status == 409 else "ProblemDocument"  # noqa: PLR2004 - refused
+    text = "Refused; the code is the broken rule's" if status == 409 else "; ".join(codes)  # noqa: PLR2004
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    return {"description": text, "content": {MEDIA: {"schema": schema}}}
+
+
+class Health(Document):
+    """The process answers."""
+
+    status: str = Field(pattern="^alive$")
+
+
+class Readiness(Document):
+    """Postings and reports work."""
+
+    status: str = Field(pattern="^ready$")
+    sequence: int = Field(ge=0, description="last sequence that reports show")
+    lag: int = Field(ge=0, description="sequenced events that reports lack")
+    waiting: int = Field(ge=0, description="commands that wait to be decided")
+
+
+class Budget(Document):
+    """A log and what its budget is."""
+
+    budget: str
+    position: int = Field(ge=0)
+    hash: str = Field(pattern="^[0-9a-f]{64}$", description="of the last event in the chain")
+    year: int | None
+    region: int | None
+    level: int | None
+    title: str | None
+    parent: str | None
+    stage: str | None
+    legislated_on: date | None = Field(description="adoption of the last act of the legislature")
+
+
+class BudgetPage(Document):
+    """Budgets in the order of their codes."""
+
+    items: list[Budget]
+    next: str | None = Field(description="the `after` of the next page; null on the last")
+
+
+class EventDocument(Document):
+    """One event as it is stored."""
+
+    sequence: int = Field(ge=1)
+    budget: str
+    position: int = Field(ge=1)
+    kind: str
+    command_id: UUID
+    recorded_at: datetime
+    hash: str = Field(pattern="^[0-9a-f]{64}$")
+    body: str = Field(description="the stored JSON text, byte for byte")
+
+
+class EventPage(Document):
+    """Events in the order of their sequence."""
+
+    items: list[EventDocument]
+    next: int = Field(ge=0, description="the `after` of the next question")
+
+
+class Rulebook(Document):
+    """The rules as of a position of the rulebook's log."""
+
+    position: int
+    jurisdiction: dict[str, Any] | None
+    classifiers: list[dict[str, Any]]
+    exemptions: list[dict[str, Any]]
+
+
+class KindDocument(Document):
+    """An event kind."""
+
+    kind: str
+    version: int
+    description: str
+    schema_: dict[str, Any] = Field(alias="schema")
+    example: dict[str, Any]
+
+
+class KindPage(Document):
+    """All event kinds."""
+
+    items: list[KindDocument]
+
+
+def not_modified() -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI answer to a client that has the bytes already."""
+    return {304: {"description": "The answer is the one that If-None-Match names"}}

@@ -1,0 +1,69 @@
+"""Parameters of questions: their types, and the rule that an unknown or doubled one is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, get_origin
+
+from fastapi import Path, Query, Request
+from pydantic import AfterValidator
+from pydantic import Field as Bound
+
+from api.problems import Problem
+from api.wire import printable
+from ledger.terms import clean
+
+Plain = AfterValidator(clean)
+"""No control characters: PostgreSQL's text knows no NUL."""
+BudgetPath = Annotated[
+    str,
+    Path(
+        max_length=80, pattern=r"^([A-Z]{2}-[0-9]{4}-[a-z0-9-]+|rulebook)$",
+        description="code of the budget, for example KZ-2025-republic", examples=["rulebook"],
+    ),
+]  # fmt: skip
+NamePath = Annotated[str, Path(min_length=1, max_length=120, examples=["KSN-7"]), Plain]
+BudgetQuery = Annotated[
+    str | None,
+    Query(
+        max_length=80, pattern=r"^([A-Z]{2}-[0-9]{4}-[a-z0-9-]+|rulebook)$",
+        description="code of a budget",
+    ),
+]  # fmt: skip
+NameQuery = Annotated[str | None, Query(min_length=1, max_length=500), Plain]
+Segment = Annotated[str, Bound(min_length=1, max_length=200), Plain]
+Segments = Annotated[
+    list[Segment],
+    Query(max_length=9, description="a path, one code a time: prefix=expenditure&prefix=01"),
+]
+Day = Annotated[
+    date | None, Query(ge=date(1900, 1, 1), le=date(2500, 12, 31)),
+    AfterValidator(lambda day: day),
+]  # fmt: skip
+
+
+def only_known(request: Request) -> None:
+    """Refuse query parameters that the route does not declare, and single ones given twice."""
+    known = declared(request.scope["route"].dependant)
+    counts: dict[str, int] = {}
+    for name in (name for name, _ in request.query_params.multi_items()):
+        counts[name] = counts.get(name, 0) + 1
+    for name, count in counts.items():
+        if name not in known:
+            raise Problem("unknown-parameter", f"{printable(name)} is none of: "
+                          f"{', '.join(sorted(known)) or 'no parameter'}",
+                          parameter=printable(name))  # fmt: skip
+        if count > 1 and not known[name]:
+            raise Problem("invalid-parameter", f"{name} is given {count} times",
+                          errors=[{"place": f"query.{name}", "reason": "given twice"}])
+
+
+def declared(dependant: Any) -> dict[str, bool]:
+    """Return the query parameters of a route; True for those that may repeat."""
+    found = {
+        field.alias: get_origin(field.field_info.annotation) in (list, tuple)
+        for field in dependant.query_params
+    }
+    for below in dependant.dependencies:
+        found |= declared(below)
+    return found

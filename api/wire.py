@@ -1,0 +1,206 @@
+"""Strict wire JSON: bytes of a request become JSON types, or a coded problem. Nothing is guessed.
+
+Refused besides broken syntax: duplicate keys, floats and NaN (amounts are decimal strings), deep
+nesting, NUL bytes, lone surrogates, a byte order mark, bytes that are not UTF-8, large bodies.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.problems import Problem
+
+COMMAND_BYTES_MAX = 8 * 1024 * 1024
+BATCH_BYTES_MAX = 16 * 1024 * 1024
+FIELDS_MAX = 200
+"""Most fields of one JSON object."""
+VALUES_MAX = 400_000
+"""Most values of one command: an approval of 30 000 lines has about half as many."""
+JSON, NDJSON = "application/json", "application/x-ndjson"
+_ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+
+
+def media_type(request: Request, *accepted: str) -> str:
+    """Return the body's media type. Raises 415 for others and for encoded bodies."""
+    name, _, parameters = request.headers.get("content-type", "").partition(";")
+    name = name.strip().lower()
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if name not in accepted or (charset.startswith("charset=") and charset != "charset=utf-8"):
+        raise Problem(
+            "unsupported-media-type", f"send {' or '.join(accepted)} in UTF-8",
+            headers={"Accept": ", ".join(accepted)},
+        )  # fmt: skip
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem("unsupported-media-type", "send the body without a content encoding")
+    return name
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """Read a body; one that is too large is refused before all of it is read."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > bytes_max:
+        raise _too_large(bytes_max)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> Problem:
+    """Say that a body is too large; the connection ends because its rest is not read."""
+    return Problem("body-too-large", f"the body has more than {bytes_max} bytes",
+                   headers={"Connection": "close"}, bytes_max=bytes_max)  # fmt: skip
+
+
+def read_json(body: bytes) -> Any:
+    """Read one JSON document strictly. Raises a coded `Problem`."""
+    text = _text(body)
+    try:
+        document = _DECODER.decode(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except json.JSONDecodeError as error:
+        raise Problem("invalid-json", f"{error.msg} at line {error.lineno}, column {error.colno}"
+                      ) from None  # fmt: skip
+    except ValueError as error:
+        raise Problem("invalid-json", str(error)) from None
+    _check_content(document, text, 0, len(text))
+    return document
+
+
+def read_array(body: bytes, items_max: int) -> list[Any]:
+    """Read a JSON array; an element that breaks a rule beyond syntax becomes its `Problem`."""
+    text = _text(body)
+    spaces = json.decoder.WHITESPACE.match  # type: ignore[attr-defined]
+    found: list[Any] = []
+    at = spaces(text, 0).end()
+    if text[at : at + 1] != "[":
+        raise Problem("invalid-json", "a batch is a JSON array of commands")
+    at = spaces(text, at + 1).end()
+    closed = text[at : at + 1] == "]"
+    while not closed:
+        if len(found) >= items_max:
+            raise Problem("too-many-commands", f"a batch has at most {items_max} commands",
+                          commands_max=items_max)  # fmt: skip
+        value, end = _element(text, at)
+        found.append(value)
+        at = spaces(text, end).end()
+        mark = text[at : at + 1]
+        if mark not in ("]", ","):
+            raise Problem("invalid-json", f"',' or ']' is missing at character {at}")
+        closed = mark == "]"
+        at = spaces(text, at + 1).end() if not closed else at
+    if spaces(text, at + 1).end() != len(text):
+        raise Problem("invalid-json", f"text follows the array at character {at + 1}")
+    return found
+
+
+def _element(text: str, at: int) -> tuple[Any, int]:
+    """Read the array's element that starts at a character: its value or problem, and its end."""
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except Problem as problem:
+        try:
+            return problem, _LENIENT.raw_decode(text, at)[1]
+        except (ValueError, RecursionError):
+            raise problem from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        raise Problem("invalid-json", str(error)) from None
+    try:
+        _check_content(value, text, at, end)
+    except Problem as problem:
+        return problem, end
+    return value, end
+
+
+def _text(body: bytes) -> str:
+    """Decode a body. Raises `invalid-encoding`."""
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise Problem("invalid-encoding", "the body starts with a byte order mark")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem("invalid-encoding", f"the body is not UTF-8 at byte {error.start}"
+                      ) from None  # fmt: skip
+
+
+def _check_content(document: Any, text: str, start: int, end: int) -> None:
+    """Refuse very many values, NUL and lone surrogates; most documents need no walk."""
+    if text.count(",", start, end) > VALUES_MAX:
+        raise Problem("too-many-values", f"the document has more than {VALUES_MAX} values")
+    if _ESCAPED.search(text, start, end) is not None:
+        for value in _walk(document):
+            if isinstance(value, str):
+                _check_text(value)
+
+
+def _walk(document: Any) -> Iterator[Any]:
+    """Yield every key and value, without recursion."""
+    waiting: list[Any] = [document]
+    while waiting:
+        value = waiting.pop()
+        yield value
+        if isinstance(value, dict):
+            waiting += [part for pair in value.items() for part in pair]
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _check_text(value: str) -> None:
+    """Refuse NUL and lone surrogates."""
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise Problem("invalid-text", "a string holds a NUL or a lone surrogate")
+
+
+def _too_deep() -> Problem:
+    """Say that a document is nested too deep."""
+    return Problem("too-deep", "the document is nested too deep to be read")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object, refusing duplicate keys and very many fields."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise Problem("duplicate-key", f"the key {printable(twice)} stands twice")
+    if len(pairs) > FIELDS_MAX:
+        raise Problem("too-many-values", f"an object has more than {FIELDS_MAX} fields")
+    return found
+
+
+def _no_float(text: str) -> NoReturn:
+    """Refuse a number with a fraction or an exponent, NaN and Infinity."""
+    raise Problem("number-not-exact", f"{printable(text)} is no whole number; "
+                  'amounts are decimal strings such as "430.00"')  # fmt: skip
+
+
+def printable(text: str, size: int = 120) -> str:
+    """Return a text that can be shown in a problem: short, without lone surrogates."""
+    shown = text if len(text) <= size else text[:size] + "…"
+    return shown.encode("utf-8", "backslashreplace").decode()
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float
+)
+_LENIENT = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+
+
+def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None,
+                  media: str = JSON) -> Response:  # fmt: skip
+    """Answer JSON: keys in the order given, the same bytes for the same document."""
+    return Response(orjson.dumps(document), status, headers, media)

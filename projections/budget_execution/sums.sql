@@ -1,0 +1,29 @@
+-- Add a span of events to the sums.
+INSERT INTO sums AS t (
+    region, log, line, effective_from, month, adopted_on, approved, amended, adjusted,
+    plan_receipts, plan_commitments, plan_payments, accepted, executed, on_contracts
+)
+SELECT
+    e.region, e.log, e.line, e.effective_from,
+    coalesce(e.month, '-infinity'::date) AS month, e.adopted_on,
+    coalesce(sum(e.approved), 0), coalesce(sum(e.amended), 0), coalesce(sum(e.adjusted), 0),
+    coalesce(sum(e.plan_receipts), 0), coalesce(sum(e.plan_commitments), 0),
+    coalesce(sum(e.plan_payments), 0), coalesce(sum(e.accepted), 0),
+    coalesce(sum(e.executed), 0),
+    coalesce(sum(e.executed) FILTER (WHERE e.contract IS NOT NULL), 0)
+FROM projections.moved($1, $2, $3, $4, $5) AS m
+INNER JOIN ledger.events AS e
+    ON e.region = m.region AND e.log = m.log AND e.year = m.year
+    AND e.position >= m.first AND e.position <= m.last
+WHERE e.line IS NOT NULL AND e.kind = ANY ($6::text [])
+GROUP BY 1, 2, 3, 4, 5, 6
+ON CONFLICT (region, log, line, effective_from, month, adopted_on) DO UPDATE SET
+    approved = t.approved + excluded.approved,
+    amended = t.amended + excluded.amended,
+    adjusted = t.adjusted + excluded.adjusted,
+    plan_receipts = t.plan_receipts + excluded.plan_receipts,
+    plan_commitments = t.plan_commitments + excluded.plan_commitments,
+    plan_payments = t.plan_payments + excluded.plan_payments,
+    accepted = t.accepted + excluded.accepted,
+    executed = t.executed + excluded.executed,
+    on_contracts = t.on_contracts + excluded.on_contracts

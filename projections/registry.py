@@ -1,0 +1,78 @@
+"""The list of projections, and what a projection is.
+
+A projection is a package: `tables.sql`, and a module `fold` with `PROJECTION`. It names every
+event kind as handled or deliberately ignored; a test fails while a registered kind is neither,
+and a stored kind that this release does not know parks its budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import Any
+
+NAMES = ("budget_execution", "transfers", "special_accounts", "audit_trail")
+"""Every projection; the runner follows each on its own, so a slow one delays no other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Which events to apply: after one sequence up to another, of all budgets or of one.
+
+    `parked` is the schema whose parked budgets stay out; with `only` (region, log) none does.
+    """
+
+    parked: str
+    after: int
+    upto: int
+    only: tuple[int, int] | None = None
+
+    def arguments(self) -> tuple[str, int, int, int | None, int | None]:
+        """Return the arguments of the SQL function `projections.moved`."""
+        region, log = self.only or (None, None)
+        return self.parked, self.after, self.upto, region, log
+
+
+Apply = Callable[[Any, Span], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """One read model.
+
+    `apply` folds a span inside a transaction whose search path is the projection's schema;
+    `tables` are its tables, each with (region, log) columns, shown to readers as views.
+    """
+
+    name: str
+    handled: frozenset[str]
+    ignored: frozenset[str]
+    tables: tuple[str, ...]
+    apply: Apply
+
+    @property
+    def known(self) -> list[str]:
+        """Return every kind the projection has decided about."""
+        return sorted(self.handled | self.ignored)
+
+
+@cache
+def sql(package: str, name: str) -> str:
+    """Return a named `.sql` file of a package below `projections` ("" for this one)."""
+    place = files(f"projections.{package}" if package else "projections.sql")
+    return place.joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def projection(name: str) -> Projection:
+    """Return one projection by its name."""
+    found: Projection = import_module(f"projections.{name}.fold").PROJECTION
+    return found
+
+
+def projections() -> tuple[Projection, ...]:
+    """Return all projections."""
+    return tuple(projection(name) for name in NAMES)

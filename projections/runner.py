@@ -1,0 +1,189 @@
+"""The runner: applies the sequencer's whole steps to every projection, exactly once.
+
+The checkpoint row moves in the transaction of the step, so a crash anywhere applies it again or
+not at all. One runner is active (advisory lock); others wait and still answer `wait_for`. A
+notification of the sequencer is a hint, a look every 50 ms is the rule.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+
+from prometheus_client import Counter, Gauge
+
+from ledger.errors import NotFound, RetryLater, Unavailable
+from ledger.store.pool import CONFLICT, LOST, Database
+from projections.parking import advance, count_parked, retry_parked
+from projections.rebuild import rebuild
+from projections.registry import NAMES, Projection, projections, sql
+from projections.versions import prepare
+
+log = logging.getLogger(__name__)
+
+LEASE = 0x71617A70
+"""Advisory lock of the active runner ("qazp")."""
+IDLE_SECONDS = 0.05
+RETRY_SECONDS = 0.5
+WAIT_SECONDS = 0.02
+LAG = Gauge("qazyna_projection_lag_events", "sequenced events not applied yet", ["projection"])
+APPLIED = Counter("qazyna_projection_events", "events applied", ["projection"])
+
+
+class NotAppliedYet(RetryLater):
+    """A projection has not reached the position that the reader asked for."""
+
+    code = "not-applied-yet"
+
+
+class BudgetParked(RetryLater):
+    """The budget waits for a fix: an event of it could not be applied."""
+
+    code = "budget-parked"
+    retry_after = 60
+
+
+class Runner:
+    """Follows the sequencer with every projection of the registry."""
+
+    def __init__(self, database: Database, sequencer: Any = None) -> None:
+        """Take the database and this process's sequencer, if it has one."""
+        self.database = database
+        self.sequencer = sequencer
+        self.active = False
+        self._nudges: dict[str, asyncio.Event] = {name: asyncio.Event() for name in NAMES}
+        self._moved = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    def nudge(self, *_: object) -> None:
+        """Say that something was sequenced."""
+        for event in self._nudges.values():
+            event.set()
+
+    async def start(self) -> None:
+        """Make the schemas where they are missing and start to follow."""
+        connection = await self.database.listen("projector")
+        try:
+            stale = await prepare(connection)
+        finally:
+            await connection.close(timeout=2)
+        self._task = asyncio.create_task(self._run(stale), name="projections")
+
+    async def stop(self) -> None:
+        """Stop; a running step is rolled back and applied again later."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _run(self, stale: list[str]) -> None:
+        while True:
+            try:
+                await self._lead(stale)
+            except (*LOST, *CONFLICT, Unavailable) as error:
+                log.warning("the projections lost the database: %s", error)
+            except Exception:
+                log.exception("the projections failed and start again")
+            finally:
+                self.active = False
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _lead(self, stale: list[str]) -> None:
+        """Hold the lease on a connection of its own and follow until one part fails."""
+        connection = await self.database.listen("projector")
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
+                await asyncio.sleep(RETRY_SECONDS)
+            self.active = True
+            while stale:
+                await rebuild(self.database, stale[0], compare=False)
+                stale.pop(0)
+            await retry_parked(self.database)
+            await connection.add_listener("qazyna_sequence", self.nudge)
+            async with asyncio.TaskGroup() as tasks:
+                for projection in projections():
+                    tasks.create_task(self._follow(projection))
+                tasks.create_task(self._watch(connection))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        finally:
+            await asyncio.shield(connection.close(timeout=2))
+
+    async def _follow(self, projection: Projection) -> None:
+        """Apply what is there, wait for more."""
+        nudged = self._nudges[projection.name]
+        while True:
+            nudged.clear()
+            async with self.database.connect("projector") as connection:
+                before, after = await advance(connection, projection)
+            if after > before:
+                APPLIED.labels(projection.name).inc(after - before)
+                async with self._moved:
+                    self._moved.notify_all()
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(nudged.wait(), IDLE_SECONDS)
+
+    async def _watch(self, lease: Any) -> None:
+        """Keep the metrics, and end the lead when the lease's connection is gone."""
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            await lease.execute("SELECT 1")
+            last = await lease.fetchval("SELECT coalesce(max(last_sequence), 0) FROM ledger.steps")
+            for name, applied in (await self._applied()).items():
+                LAG.labels(name).set(max(0, last - applied))
+            await count_parked(lease)
+
+    async def _applied(self) -> dict[str, int]:
+        """Return the sequence that each projection has applied."""
+        async with self.database.connect("reader") as connection:
+            rows = await connection.fetch(sql("", "applied"))
+        return {row["name"]: row["sequence"] for row in rows}
+
+    async def sequence(self, projection: str | None = None) -> int:
+        """Return the sequence that a projection, or else every projection, has applied."""
+        applied = await self._applied()
+        return applied[projection] if projection else min(applied.values(), default=0)
+
+    async def wait_for(
+        self, budget: str, position: int, timeout_seconds: float = 5.0,
+        projection: str | None = None,
+    ) -> int:  # fmt: skip
+        """Wait until a budget's position is applied (`at_least`); return its sequence.
+
+        Waits for every projection unless one is named. Raises `NotFound` for an unknown budget,
+        `NotAppliedYet` after the time, `BudgetParked` where waiting does not help.
+        """
+        until = time.monotonic() + timeout_seconds
+        while True:
+            async with self.database.connect("reader") as connection:
+                place = await connection.fetchrow(sql("", "place"), budget, position)
+                if place is None:
+                    raise NotFound("unknown-budget", f"no budget {budget} is open", budget=budget)
+                if place["sequence"] is not None:
+                    rows = await connection.fetch(
+                        sql("", "applied_to"), place["region"], place["log"],
+                        [projection] if projection else list(NAMES),
+                    )  # fmt: skip
+                    sequence: int = place["sequence"]
+                    if rows and all(row["sequence"] >= sequence for row in rows):
+                        return sequence
+                    if any(row["parked"] for row in rows):
+                        raise BudgetParked(f"{budget} waits for a fix", budget=budget)
+            await self._wait(until, budget, position)
+
+    async def _wait(self, until: float, budget: str, position: int) -> None:
+        """Wait for a step of this process, or a moment for one of another."""
+        left = until - time.monotonic()
+        if left <= 0:
+            raise NotAppliedYet(
+                f"{budget} is not applied up to position {position} yet", budget=budget,
+                position=position,
+            )  # fmt: skip
+        with contextlib.suppress(TimeoutError):
+            async with self._moved:
+                await asyncio.wait_for(self._moved.wait(), min(left, WAIT_SECONDS))

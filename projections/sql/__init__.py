@@ -1,0 +1,1 @@
+"""SQL that all projections share."""

@@ -1,0 +1,102 @@
+"""Versions of a projection: each in a schema of its own, the live one behind stable views.
+
+A swap replaces the views in one transaction, so a reader sees the old or the new one, never
+neither; the one before stays for a way back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from ledger.errors import Broken
+from projections.registry import Projection, projections, sql
+
+SETUP_LOCK = 0x71617A76
+"""Advisory lock that keeps two processes from making schemas at once ("qazv")."""
+
+
+def fingerprint(projection: Projection) -> str:
+    """Return what identifies the shape and the fold of a projection in this release."""
+    text = sql(projection.name, "tables") + "".join(sorted(projection.handled))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+async def prepare(connection: Any) -> list[str]:
+    """Make what is missing; return names of projections whose live version another release made."""
+    stale = []
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", SETUP_LOCK)
+        await connection.execute(sql("", "machinery"))
+        for projection in projections():
+            live = await connection.fetchrow(sql("", "live_version"), projection.name)
+            if live is None:
+                schema = await build(connection, projection)
+                await put_live(connection, projection, schema)
+            elif live["fingerprint"] != fingerprint(projection):
+                stale.append(projection.name)
+    return stale
+
+
+async def build(connection: Any, projection: Projection) -> str:
+    """Make the empty tables of a new version inside a transaction; return its schema."""
+    number = await connection.fetchval(sql("", "next_version"), projection.name)
+    schema = f"{projection.name}_{number}"
+    await connection.execute(f"CREATE SCHEMA {schema}")
+    await use(connection, schema)
+    await connection.execute(sql("", "checkpoint"))
+    await connection.execute(sql(projection.name, "tables"))
+    await connection.execute(
+        f"GRANT USAGE ON SCHEMA {schema} TO qazyna_reader;"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO qazyna_reader"
+    )
+    await connection.execute(
+        "INSERT INTO projections.versions (name, number, schema, state, fingerprint)"
+        " VALUES ($1, $2, $3, 'building', $4)",
+        projection.name, number, schema, fingerprint(projection),
+    )  # fmt: skip
+    return schema
+
+
+async def put_live(connection: Any, projection: Projection, schema: str) -> None:
+    """Point the readers' views to a version inside a transaction; the live one becomes old."""
+    name = projection.name
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name}")
+    await connection.execute(f"GRANT USAGE ON SCHEMA {name} TO qazyna_reader")
+    shown = {table: f"SELECT * FROM {schema}.{table}" for table in ("checkpoint", *projection.tables)}  # noqa: S608, E501 - names of this code
+    shown["parked"] = f"SELECT region, log, applied FROM projections.parked WHERE schema = '{schema}'"  # noqa: S608, E501 - the same
+    changed = await connection.fetchval(sql("", "fingerprint_changes"), name, schema)
+    for view, query in shown.items():
+        if changed:
+            await connection.execute(f"DROP VIEW IF EXISTS {name}.{view}")
+        await connection.execute(f"CREATE OR REPLACE VIEW {name}.{view} AS {query}")
+        await connection.execute(f"GRANT SELECT ON {name}.{view} TO qazyna_reader")
+    await connection.execute(
+        "UPDATE projections.versions SET state = 'old' WHERE name = $1 AND state = 'live'", name
+    )
+    await connection.execute(
+        "UPDATE projections.versions SET state = 'live' WHERE schema = $1", schema
+    )
+
+
+async def use(connection: Any, schema: str) -> None:
+    """Let unqualified names mean a version's tables until the transaction ends."""
+    await connection.execute(f"SET LOCAL search_path = {schema}, pg_catalog")
+
+
+async def live_schema(connection: Any, name: str) -> str:
+    """Return the live version's schema and keep it live until the transaction ends."""
+    schema: str | None = await connection.fetchval(
+        "SELECT schema FROM projections.versions WHERE name = $1 AND state = 'live' FOR SHARE",
+        name,
+    )
+    if schema is None:
+        raise Broken(f"the projection {name} has no live version")
+    return schema
+
+
+async def drop(connection: Any, schema: str) -> None:
+    """Remove a version that is neither live nor wanted for a way back."""
+    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    await connection.execute("DELETE FROM projections.parked WHERE schema = $1", schema)
+    await connection.execute("DELETE FROM projections.versions WHERE schema = $1", schema)

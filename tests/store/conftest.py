@@ -1,0 +1,90 @@
+"""One embedded server a session; a fresh database a test, copied from a template."""
+
+import itertools
+
+import asyncpg
+import pytest
+
+from ledger.service import Ledger
+from ledger.store.embedded import EmbeddedPostgres
+from ledger.store.migrate import migrate
+from tests.store.world import Clock, found
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with EmbeddedPostgres(tmp_path_factory.mktemp("server") / "home") as running:
+        yield running
+
+
+async def create(server, template: str | None = None) -> str:
+    """Create a database; return its name."""
+    name = f"t{next(_numbers)}"
+    connection = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        copied = f"TEMPLATE {template}" if template else "TEMPLATE template0"
+        await connection.execute(f"CREATE DATABASE {name} {copied}")
+    finally:
+        await connection.close()
+    return name
+
+
+async def drop(server, name: str) -> None:
+    connection = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def empty(server):
+    """The DSN of a database without a schema."""
+    name = await create(server)
+    yield server.dsn(name)
+    await drop(server, name)
+
+
+@pytest.fixture(scope="session")
+async def migrated_template(server):
+    name = await create(server)
+    await migrate(server.dsn(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+async def world_template(server, migrated_template):
+    name = await create(server, migrated_template)
+    async with Ledger(server.dsn(name), clock=Clock()) as ledger:
+        await found(ledger)
+    return name
+
+
+@pytest.fixture
+async def migrated(server, migrated_template):
+    """The DSN of a database with the schema and no event."""
+    name = await create(server, migrated_template)
+    yield server.dsn(name)
+    await drop(server, name)
+
+
+@pytest.fixture
+async def dsn(server, world_template):
+    """The DSN of a database with five funded budgets."""
+    name = await create(server, world_template)
+    yield server.dsn(name)
+    await drop(server, name)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def ledger(dsn, clock):
+    """A ledger over the five budgets."""
+    async with Ledger(dsn, clock=clock) as opened:
+        yield opened
