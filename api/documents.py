@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.problems import CODES, MEDIA
 
 AMOUNT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+Amount = Annotated[str, Field(pattern=AMOUNT)]
+"""A decimal string in the ledger's currency."""
 
 
 class Document(BaseModel):
@@ -45,8 +47,8 @@ class BrokenLimitDocument(Document):
     limit: str
     subject: str
     day: date
-    asked: str = Field(pattern=AMOUNT)
-    available: str = Field(pattern=AMOUNT)
+    asked: Amount
+    available: Amount
 
 
 class ProblemDocument(BaseModel):
@@ -173,3 +175,87 @@ class KindPage(Document):
 def not_modified() -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI answer to a client that has the bytes already."""
     return {304: {"description": "The answer is the one that If-None-Match names"}}
+
+
+class ExecutionRowDocument(Document):
+    """Figures of one line or group; plans are to date, `_year` counts every month."""
+
+    line: list[str]
+    title: str | None
+    approved: Amount
+    amended: Amount
+    adjusted: Amount
+    plan_receipts: Amount
+    plan_receipts_year: Amount
+    plan_commitments: Amount
+    plan_commitments_year: Amount
+    plan_payments: Amount
+    plan_payments_year: Amount
+    accepted: Amount
+    unpaid: Amount
+    executed: Amount
+    percent_of_plan: str | None
+    percent_of_budget: str | None
+
+
+class BalanceDocument(Document):
+    """One part of I - II - III - IV = V, and VI."""
+
+    part: str
+    approved: Amount
+    amended: Amount
+    adjusted: Amount
+    executed: Amount
+
+
+class ExecutionDocument(Document):
+    """The execution report, true for `sequence`."""
+
+    budget: str
+    currency: str
+    effective: date
+    adopted: date | None
+    known: int | None
+    sequence: int
+    warnings: int = Field(ge=0, description="flagged events in the answer")
+    rows: list[ExecutionRowDocument]
+    totals: list[ExecutionRowDocument]
+    identity: list[BalanceDocument]
+
+
+class LineDocument(Document):
+    """A line with its number in the log."""
+
+    number: int
+    line: list[str]
+    title: str | None
+
+
+class LinePage(Document):
+    """Lines in the order of their first use."""
+
+    budget: str
+    items: list[LineDocument]
+    next: int | None
+
+
+class WarningDocument(Document):
+    """A flagged event."""
+
+    sequence: int
+    position: int
+    kind: str
+    line: list[str] | None
+    contract: str | None
+    effective_from: date
+    adopted_on: date
+    flags: list[str]
+
+
+class WarningPage(Document):
+    """Flagged events by sequence."""
+
+    budget: str
+    sequence: int
+    items: list[WarningDocument]
+    next: int | None

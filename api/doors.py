@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -20,6 +21,9 @@ from ledger.store.answers import Answer
 from projections import budget_execution
 
 PAGE = 1000
+MEASURES = ("approved", "amended", "adjusted", "plan_payments", "executed")
+LAGGING = ("not-applied-yet", "lagging")
+"""Codes of a service whose reports have not come as far as was asked."""
 APPLIED_SECONDS = 60.0
 """Longest wait until the reports show what was just posted."""
 
@@ -87,7 +91,11 @@ class LedgerDoor:
             found = await budget_execution.report(
                 connection, ledger.rules, budget=budget, effective=effective
             )
-        return [dict(row) for row in found["rows"]]
+        return [
+            {"line": list(row.line),
+             **{name: to_text(getattr(row, name), found.digits) for name in MEASURES}}
+            for row in found.rows
+        ]  # fmt: skip
 
     async def payments(
         self, budget: str, line: Sequence[str], effective: date
@@ -150,8 +158,8 @@ class HttpDoor:
                 raise RemoteProblem(verdict)
             if verdict.get("position"):
                 budget = verdict["budget"]
-                newest = verdict["position"]
-                self._positions[budget] = max(self._positions.get(budget, 0), newest)
+                last = verdict["position"] + verdict.get("events", 1) - 1
+                self._positions[budget] = max(self._positions.get(budget, 0), last)
             if status == "accepted":
                 yield {"status": status, "replayed": verdict["replayed"], "refusal": None}
             elif verdict["code"] == "withheld":
@@ -163,16 +171,21 @@ class HttpDoor:
 
     async def execution(self, budget: str, effective: date) -> list[dict[str, Any]]:
         """Return the execution report with everything that was posted."""
-        try:
-            found = await client.get(self.service, client.EXECUTION.format(budget=budget), {
-                "effective": effective.isoformat(), "at_least": self._at_least(budget),
-            })  # fmt: skip
-        except RemoteProblem as problem:
-            if problem.document.get("code") == "unknown-budget":
-                return []
-            raise
-        rows: list[dict[str, Any]] = found["rows"]
-        return rows
+        asked = {"effective": effective.isoformat(), "at_least": self._at_least(budget)}
+        until = time.monotonic() + APPLIED_SECONDS
+        while True:
+            try:
+                found = await client.get(
+                    self.service, client.EXECUTION.format(budget=budget), asked
+                )
+                rows: list[dict[str, Any]] = found["rows"]
+                return rows
+            except RemoteProblem as problem:
+                code = problem.document.get("code")
+                if code == "unknown-budget":
+                    return []
+                if code not in LAGGING or time.monotonic() > until:
+                    raise
 
     def _at_least(self, budget: str) -> str | None:
         """Return the newest position that this door knows, for the service to wait for."""

@@ -31,8 +31,6 @@ async def readyz(request: Request) -> Response:
     parts = parts_of(request)
     if not parts.ledger.appender.running:
         raise Problem("not-ready", "the ledger takes no commands")
-    if parts.ledger.rules.adopted is None:
-        raise Problem("not-ready", "the ledger has no jurisdiction yet")
     async with parts.ledger.database.connect("reader") as connection:
         committed: Any = await connection.fetchval("SELECT coalesce(max(last_sequence), 0) "
                                                    "FROM ledger.steps")  # fmt: skip

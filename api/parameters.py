@@ -13,7 +13,7 @@ from api.problems import Problem
 from api.wire import printable
 from ledger.terms import clean
 
-Plain = AfterValidator(clean)
+Plain = AfterValidator(lambda text: text if text is None else clean(text))
 """No control characters: PostgreSQL's text knows no NUL."""
 BudgetPath = Annotated[
     str,
@@ -36,9 +36,11 @@ Segments = Annotated[
     list[Segment],
     Query(max_length=9, description="a path, one code a time: prefix=expenditure&prefix=01"),
 ]
-Day = Annotated[
-    date | None, Query(ge=date(1900, 1, 1), le=date(2500, 12, 31)),
-    AfterValidator(lambda day: day),
+AsOfDay = Annotated[date | None, Query(description='a day such as "2025-07-01"')]
+Known = Annotated[
+    str | None,
+    Query(max_length=40, description="what was recorded by a sequence, a moment or a day"),
+    Plain,
 ]  # fmt: skip
 
 

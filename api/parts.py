@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
+from ledger.errors import NotFound
+from ledger.events import RULEBOOK
+from ledger.rules import Rules
 from ledger.service import Ledger
+from ledger.store.read import load_rules
 
 if TYPE_CHECKING:
     from api.assembly import Running
@@ -21,3 +25,18 @@ def parts_of(request: Request) -> Running:
 def ledger_of(request: Request) -> Ledger:
     """Return the ledger of the application that got the request."""
     return parts_of(request).ledger
+
+
+async def rules_of(request: Request, connection: Any) -> Rules:
+    """Return the rules as they are committed; what was read before is not read again."""
+    state = request.app.state
+    state.rules = await load_rules(connection, getattr(state, "rules", None))
+    rules: Rules = state.rules
+    return rules
+
+
+def fiscal(budget: str) -> str:
+    """Return the code of a budget. Raises `NotFound` for the rulebook, which is none."""
+    if budget == RULEBOOK:
+        raise NotFound("unknown-budget", "the rulebook is a log, but no budget", budget=budget)
+    return budget

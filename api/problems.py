@@ -176,12 +176,15 @@ def figure(name: str, value: str, digits: int) -> tuple[str, str]:
         return name.removesuffix("_minor"), value
 
 
-async def answer_problem(_: Request, error: Exception) -> Response:
-    """Answer what a route raised as a problem."""
+async def answer_problem(request: Request, error: Exception) -> Response:
+    """Answer what a route raised as a problem; a question has parameters, never a command."""
     if isinstance(error, Problem):
         return error.response()
     if isinstance(error, LedgerError):
-        return of_error(error).response()
+        problem = of_error(error)
+        if request.method == "GET" and problem.code == Invalid.code:
+            problem = Problem("invalid-parameter", problem.detail, **problem.members)
+        return problem.response()
     if isinstance(error, RequestValidationError):
         return of_parameters(error).response()
     if isinstance(error, HTTPException):

@@ -19,6 +19,7 @@ from api.problems import Problem
 
 COMMAND_BYTES_MAX = 8 * 1024 * 1024
 BATCH_BYTES_MAX = 16 * 1024 * 1024
+DISCARDED_BYTES_MAX = 64 * 1024 * 1024
 FIELDS_MAX = 200
 """Most fields of one JSON object."""
 VALUES_MAX = 400_000
@@ -43,24 +44,37 @@ def media_type(request: Request, *accepted: str) -> str:
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:
-    """Read a body; one that is too large is refused before all of it is read."""
+    """Read a body; one that is too large is never kept, and refused before all of it is read."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > bytes_max:
-        raise _too_large(bytes_max)
+        raise await _too_large(request, bytes_max, 0)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > bytes_max:
-            raise _too_large(bytes_max)
+            parts.clear()
+            raise await _too_large(request, bytes_max, size)
         parts.append(part)
     return b"".join(parts)
 
 
-def _too_large(bytes_max: int) -> Problem:
-    """Say that a body is too large; the connection ends because its rest is not read."""
+async def _too_large(request: Request, bytes_max: int, size: int) -> Problem:
+    """Return the problem of a body that is too large.
+
+    A client that sends without asking first (Expect: 100-continue) sees no answer before it has
+    sent all, so a bounded rest is taken and thrown away; an endless one is cut off.
+    """
+    headers = {"Connection": "close"}
+    if request.headers.get("expect", "").lower() != "100-continue":
+        while size < DISCARDED_BYTES_MAX:
+            message = await request.receive()
+            size += len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                headers = {}
+                break
     return Problem("body-too-large", f"the body has more than {bytes_max} bytes",
-                   headers={"Connection": "close"}, bytes_max=bytes_max)  # fmt: skip
+                   headers=headers, bytes_max=bytes_max)  # fmt: skip
 
 
 def read_json(body: bytes) -> Any:

@@ -31,8 +31,9 @@ ROLLING = ("approved", "amended", "adjusted", "plan_receipts", "plan_commitments
 
 SUM_MAX = 2**63 - 1
 """Largest sum in a cell, in minor units: a bigint of the database."""
-MONTHS = "_months"
-"""Suffix of the measures that keep a line's own plan by calendar month."""
+MONTH = "@"
+"""Separates plan and month in the measures that keep a line's own plan: `plan_payments@2025-01`,
+a timeline by the day from which each change counts."""
 
 
 class Timeline:
@@ -227,8 +228,9 @@ class Overlay:
                     if measure in ROLLING:
                         self._add(key, measure, day, amount)
             if movement.month:
+                month = movement.month.isoformat()[:7]
                 for measure, amount in amounts.items():
-                    self._add(("line", line), measure + MONTHS, movement.month.toordinal(), amount)
+                    self._add(("line", line), f"{measure}{MONTH}{month}", day, amount)
         for measure, amount in amounts.items():
             if measure == "cash":
                 owner = ("account", movement.account) if movement.account else BUDGET
@@ -253,7 +255,7 @@ class Overlay:
             raise Refuse("sum-too-large", f"{measure} of {subject(key)} would leave 63 bits",
                          rule="I27", measure=measure, subject=subject(key))
         self.changed[key] = cell
-        if not measure.endswith(MONTHS):
+        if MONTH not in measure:
             self.since[key] = min(day, self.since.get(key, day))
 
     def _with_ancestors(self, line: tuple[str, ...]) -> Iterator[Key]:
@@ -277,7 +279,7 @@ class Overlay:
             if any(path[:depth] in paths for depth in range(len(line), len(path))):
                 continue
             for measure, timeline in found.measures.items():
-                if measure.endswith(MONTHS):
+                if MONTH in measure:
                     continue
                 merged = cell.timeline(measure).plus(timeline)
                 cell = Cell(key=key, number=cell.number, measures={**cell.measures,
@@ -298,20 +300,21 @@ class Limit:
 LIMITS = (
     Limit("plan-below-zero", ("line",), "plan_commitments", ""),
     Limit("plan-below-zero", ("line",), "plan_payments", ""),
+    Limit("plan-below-zero", ("line",), "plan_receipts", ""),
+    Limit("figure-below-zero", ("line",), "adjusted", ""),
     Limit("payment-remaining", ("payment",), "executed", ""),
     Limit("cash", ("budget",), "cash", ""),
     Limit("special-account", ("account",), "cash", ""),
     Limit("payments-plan", ("line",), "plan_payments", "executed"),
     Limit("unused-registration", ("contract",), "accepted", "executed"),
     Limit("commitments-plan", ("line",), "plan_commitments", "accepted"),
-    Limit("appropriation", ("line",), "adjusted", ""),
     Limit("appropriation", ("line",), "adjusted", "plan_payments"),
     Limit("appropriation", ("line",), "adjusted", "plan_commitments"),
     Limit("appropriation", ("line",), "adjusted", "executed"),
     Limit("plan-balance", ("budget",), "plan_receipts", "plan_payments"),
 )
 """All limits in the law's order of refusal (K25 110, 109, 103, 97); design §9.7."""
-ALWAYS = frozenset({"plan-below-zero", "payment-remaining"})
+ALWAYS = frozenset({"plan-below-zero", "figure-below-zero", "payment-remaining"})
 """Limits that are arithmetic, not policy: they stop in every jurisdiction."""
 
 

@@ -290,11 +290,13 @@ def _check_limit(
     counts: a limit exceeded under an earlier warning does not block what does not make it worse.
     """
     hardest = "off"
-    for day, left in shortfalls(overlay.changed[key], limit, since):
+    after, before = overlay.changed[key], overlay.base.cells.get(key)
+    if limit.use in after.measures and (before is None or limit.cap not in before.measures):
+        since = min(since, after.measures[limit.use].days[0])
+    for day, left in shortfalls(after, limit, since):
         mode, tolerance = _mode(case, overlay, limit, day)
         if mode == "off" or left >= -tolerance:
             continue
-        before = overlay.base.cells.get(key)
         had = 0
         if before is not None and (
             limit.cap in before.measures or applies(overlay.base, key, limit, case)
@@ -333,7 +335,9 @@ def applies(cells: Overlay | BudgetState, key: Key, limit: Limit, case: Case) ->
     if key[0] != "line":
         return limit.cap in cell.measures or limit.use in cell.measures
     section = case.jurisdiction.section(key[1][0])
-    if section is None or section.side != "spending" or cell.facts.get("contra"):
+    if section is None or cell.facts.get("contra"):
+        return False
+    if section.side != "spending" and limit.name not in ALWAYS:
         return False
     if limit.use and limit.use not in cell.measures:
         return False
@@ -403,5 +407,5 @@ def _limit_refusal(case: Case, broken: list[BrokenLimit]) -> Refusal:
 RULES_OF_LIMITS = {
     "cash": "I7", "payments-plan": "I7", "unused-registration": "I7", "commitments-plan": "I7",
     "plan-balance": "I6", "appropriation": "I12", "special-account": "I22",
-    "plan-below-zero": "B6", "payment-remaining": "I28",
+    "plan-below-zero": "B6", "figure-below-zero": "I27", "payment-remaining": "I28",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ledger.cells import MONTHS
+from ledger.cells import MONTH, ZERO
 from ledger.dates import month_start
 from ledger.errors import Refuse
 from ledger.events import Event, Movement, event
@@ -66,16 +66,16 @@ def change_plans(
             if not months:
                 continue
             _check_line(case, part.line, plan)
-            for month, change in _changes(case, part.line, plan, months, absolute=absolute):
+            changes = _replacing if absolute else _changing
+            for month, day, change in changes(case, part.line, plan, _months(case, months),
+                                              effective):  # fmt: skip
                 yield case.emit(PlanMonthChanged, line=part.line, plan=plan, month=month,
-                                change_minor=change, effective_from=effective,
+                                change_minor=change, effective_from=day,
                                 adopted_on=case.command.adopted)  # fmt: skip
 
 
-def _changes(
-    case: Case, line: tuple[str, ...], plan: str, months: Sequence[MonthAmount], *, absolute: bool
-) -> Iterator[tuple[str, int]]:
-    """Yield (month, change) in the order of months, months of the fiscal year only."""
+def _months(case: Case, months: Sequence[MonthAmount]) -> Mapping[str, int]:
+    """Return the amounts by month, months of the fiscal year only, each once."""
     wanted: dict[str, int] = {}
     for part in months:
         if month_start(part.month) not in case.year:
@@ -85,23 +85,39 @@ def _changes(
             raise Refuse("duplicate-line", f"{part.month} stands twice", rule="B6",
                          month=part.month)
         wanted[part.month] = part.amount_minor
-    current = _current(case, line, plan) if absolute else {}
-    for month in sorted({*wanted, *current}):
-        change = wanted.get(month, 0) - current.get(month, 0)
-        if change:
-            yield month, change
+    return wanted
 
 
-def _current(case: Case, line: tuple[str, ...], plan: str) -> Mapping[str, int]:
-    """Return the plan's months as they stand."""
+def _changing(
+    _case: Case, _line: tuple[str, ...], _plan: str, wanted: Mapping[str, int], effective: date
+) -> Iterator[tuple[str, date, int]]:
+    """Yield (month, effective day, change) of signed changes."""
+    for month in sorted(wanted):
+        if wanted[month]:
+            yield month, effective, wanted[month]
+
+
+def _replacing(
+    case: Case, line: tuple[str, ...], plan: str, wanted: Mapping[str, int], effective: date
+) -> Iterator[tuple[str, date, int]]:
+    """Yield (month, effective day, change) that give every month its amount from a day on.
+
+    Changes that were to take effect later are cancelled on their day: the plan is whole.
+    """
     cell = case.own.get(("line", line))
-    months = cell.timeline(f"plan_{plan}{MONTHS}") if cell else None
-    found: dict[str, int] = {}
-    previous = 0
-    for day, total in zip(months.days, months.sums, strict=True) if months else ():
-        found[date.fromordinal(day).isoformat()[:7]] = total - previous
-        previous = total
-    return found
+    prefix = f"plan_{plan}{MONTH}"
+    current = {name.removeprefix(prefix): timeline
+               for name, timeline in (cell.measures if cell else {}).items()
+               if name.startswith(prefix)}  # fmt: skip
+    for month in sorted({*wanted, *current}):
+        timeline = current.get(month, ZERO)
+        start = max(effective, month_start(month)).toordinal()
+        given = 0
+        for day in (start, *(d for d in timeline.days if d > start)):
+            want = wanted.get(month, 0) - timeline.at(day)
+            if want != given:
+                yield month, effective if day == start else date.fromordinal(day), want - given
+            given = want
 
 
 def _check_line(case: Case, line: tuple[str, ...], plan: str) -> None:
@@ -111,10 +127,12 @@ def _check_line(case: Case, line: tuple[str, ...], plan: str) -> None:
     if section is None or section.side != side:
         raise Refuse("wrong-plan", f"a plan of {plan} belongs to {side}, not to {line[0]}",
                      rule="B6", law="K25 103", line=" / ".join(line))
-    measure = f"plan_{plan}{MONTHS}"
+    prefix = f"plan_{plan}{MONTH}"
     for cell in case.own.lines():
         path = cell.key[1]
         depth = min(len(path), len(line))
-        if path != line and path[:depth] == line[:depth] and measure in cell.measures:
+        if path != line and path[:depth] == line[:depth] and any(
+            name.startswith(prefix) for name in cell.measures
+        ):
             raise Refuse("nested-line", f"{' / '.join(path)} carries the plan already",
                          rule="I2", law="K25 103", line=" / ".join(line))

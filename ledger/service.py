@@ -47,6 +47,7 @@ class Ledger:
         self.appender = Appender(self.database, clock, queue_commands_max=queue_commands_max)
         self.sequencer = Sequencer(self.database, clock)
         self.appender.after_append = self.sequencer.nudge
+        self._digits = 2
 
     async def open(self) -> None:
         """Connect, load the rulebook, start appending and sequencing."""
@@ -78,7 +79,9 @@ class Ledger:
     def digits(self) -> int:
         """Decimals of the ledger's currency; 2 before a jurisdiction is adopted."""
         adopted = self.rules.adopted
-        return adopted.minor_digits if adopted else 2
+        if adopted is not None:
+            self._digits = adopted.minor_digits  # the rules are forgotten for a moment at times
+        return self._digits
 
     def read(self, document: dict[str, Any]) -> Command:
         """Read a command from wire JSON. Raises `Invalid` naming every place and reason."""

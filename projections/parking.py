@@ -31,7 +31,8 @@ async def advance(
     Without `schema` the live version advances; `upto` is a sequence where a step ends.
     """
     async with connection.transaction():
-        await connection.execute("SET LOCAL synchronous_commit = off")  # a lost step is applied again
+        # A step that a crash of the server loses is applied again, so nobody waits for the disk.
+        await connection.execute("SET LOCAL synchronous_commit = off")
         target = schema or await live_schema(connection, made.name)
         await use(connection, target)
         before = await connection.fetchval("SELECT sequence FROM checkpoint FOR UPDATE")

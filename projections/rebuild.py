@@ -142,7 +142,7 @@ async def _compare(connection: Any, made: Projection, schema: str) -> tuple[Diff
 
 def _only_in(table: str, one: str, other: str) -> str:
     """Return the query for rows of a table that only one of two versions has."""
-    rows = (f"SELECT * FROM {schema}.{table} AS t WHERE NOT EXISTS (SELECT FROM projections.parked"  # noqa: S608, E501 - schemas of ours
+    rows = (f"SELECT * FROM {schema}.{table} AS t WHERE NOT EXISTS (SELECT FROM projections.parked"  # noqa: S608 - schemas of ours
             f" AS p WHERE p.schema IN ('{one}', '{other}') AND p.region = t.region"
             f" AND p.log = t.log)" for schema in (one, other))  # fmt: skip
     return f"SELECT d::text AS row FROM ({' EXCEPT ALL '.join(rows)}) AS d LIMIT {SHOWN}"  # noqa: S608 - the same
@@ -174,8 +174,7 @@ async def _swap(connection: Any, made: Projection, schema: str) -> int:
                 )
                 await _bring(connection, made, schema, await _live(connection, made))
                 await put_live(connection, made, schema)
-                sequence = await _sequence(connection, schema)
-            return sequence
+                return await _sequence(connection, schema)
         except (asyncpg.LockNotAvailableError, *CONFLICT):
             await asyncio.sleep(LOCK_MILLISECONDS / 1000)
 

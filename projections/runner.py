@@ -10,40 +10,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from typing import Any
 
 from prometheus_client import Counter, Gauge
 
-from ledger.errors import NotFound, RetryLater, Unavailable
+from ledger.errors import Unavailable
 from ledger.store.pool import CONFLICT, LOST, Database
 from projections.parking import advance, count_parked, retry_parked
 from projections.rebuild import rebuild
 from projections.registry import NAMES, Projection, projections, sql
 from projections.versions import prepare
+from projections.waiting import BudgetParked, NotAppliedYet, Waiting
 
+__all__ = ["BudgetParked", "NotAppliedYet", "Runner"]
 log = logging.getLogger(__name__)
 
 LEASE = 0x71617A70
 """Advisory lock of the active runner ("qazp")."""
 IDLE_SECONDS = 0.05
 RETRY_SECONDS = 0.5
-WAIT_SECONDS = 0.02
 LAG = Gauge("qazyna_projection_lag_events", "sequenced events not applied yet", ["projection"])
 APPLIED = Counter("qazyna_projection_events", "events applied", ["projection"])
-
-
-class NotAppliedYet(RetryLater):
-    """A projection has not reached the position that the reader asked for."""
-
-    code = "not-applied-yet"
-
-
-class BudgetParked(RetryLater):
-    """The budget waits for a fix: an event of it could not be applied."""
-
-    code = "budget-parked"
-    retry_after = 60
 
 
 class Runner:
@@ -55,7 +42,7 @@ class Runner:
         self.sequencer = sequencer
         self.active = False
         self._nudges: dict[str, asyncio.Event] = {name: asyncio.Event() for name in NAMES}
-        self._moved = asyncio.Condition()
+        self.waiting = Waiting(database)
         self._task: asyncio.Task[None] | None = None
 
     def nudge(self, *_: object) -> None:
@@ -74,6 +61,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Stop; a running step is rolled back and applied again later."""
+        await self.waiting.stop()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -96,7 +84,7 @@ class Runner:
         """Hold the lease on a connection of its own and follow until one part fails."""
         connection = await self.database.listen("projector")
         try:
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):  # noqa: ASYNC110 - another process holds it
                 await asyncio.sleep(RETRY_SECONDS)
             self.active = True
             while stale:
@@ -122,17 +110,15 @@ class Runner:
                 before, after = await advance(connection, projection)
             if after > before:
                 APPLIED.labels(projection.name).inc(after - before)
-                async with self._moved:
-                    self._moved.notify_all()
+                self.waiting.moved.set()
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(nudged.wait(), IDLE_SECONDS)
 
     async def _watch(self, lease: Any) -> None:
-        """Keep the metrics, and end the lead when the lease's connection is gone."""
+        """Keep the metrics; fails, and so ends the lead, when the lease's connection is gone."""
         while True:
             await asyncio.sleep(RETRY_SECONDS)
-            await lease.execute("SELECT 1")
             last = await lease.fetchval("SELECT coalesce(max(last_sequence), 0) FROM ledger.steps")
             for name, applied in (await self._applied()).items():
                 LAG.labels(name).set(max(0, last - applied))
@@ -158,32 +144,5 @@ class Runner:
         Waits for every projection unless one is named. Raises `NotFound` for an unknown budget,
         `NotAppliedYet` after the time, `BudgetParked` where waiting does not help.
         """
-        until = time.monotonic() + timeout_seconds
-        while True:
-            async with self.database.connect("reader") as connection:
-                place = await connection.fetchrow(sql("", "place"), budget, position)
-                if place is None:
-                    raise NotFound("unknown-budget", f"no budget {budget} is open", budget=budget)
-                if place["sequence"] is not None:
-                    rows = await connection.fetch(
-                        sql("", "applied_to"), place["region"], place["log"],
-                        [projection] if projection else list(NAMES),
-                    )  # fmt: skip
-                    sequence: int = place["sequence"]
-                    if rows and all(row["sequence"] >= sequence for row in rows):
-                        return sequence
-                    if any(row["parked"] for row in rows):
-                        raise BudgetParked(f"{budget} waits for a fix", budget=budget)
-            await self._wait(until, budget, position)
-
-    async def _wait(self, until: float, budget: str, position: int) -> None:
-        """Wait for a step of this process, or a moment for one of another."""
-        left = until - time.monotonic()
-        if left <= 0:
-            raise NotAppliedYet(
-                f"{budget} is not applied up to position {position} yet", budget=budget,
-                position=position,
-            )  # fmt: skip
-        with contextlib.suppress(TimeoutError):
-            async with self._moved:
-                await asyncio.wait_for(self._moved.wait(), min(left, WAIT_SECONDS))
+        names = (projection,) if projection else NAMES
+        return await self.waiting.wait(budget, position, names, timeout_seconds)

@@ -22,7 +22,9 @@ INSIDE = "http://qazyna.invalid"
 TIMEOUT = httpx.Timeout(600, connect=5)
 NDJSON = "application/x-ndjson"
 BUDGET, EVENTS, RULEBOOK = "/v1/budgets/{budget}", "/v1/events", "/v1/rulebook"
-EXECUTION = "/v1/budgets/{budget}/execution"
+EXECUTION, TRANSFERS = "/v1/budgets/{budget}/execution", "/v1/budgets/{budget}/transfers"
+EXEMPT, WARNINGS = "/v1/budgets/{budget}/exempt", "/v1/budgets/{budget}/warnings"
+TRAIL = "/v1/audit"
 APPLIED_SECONDS = 600.0
 """Longest wait for reports that are built from a long history."""
 Parameters = Mapping[str, Any]
@@ -83,8 +85,9 @@ def read(response: httpx.Response) -> Any:
     try:
         return orjson.loads(response.content)
     except orjson.JSONDecodeError:
-        raise RemoteProblem({"code": "no-service", "status": 502, "detail":
-                             f"{response.url} is no Qazyna service"}) from None
+        raise RemoteProblem(
+            {"code": "no-service", "status": 502, "detail": f"{response.url} is no Qazyna service"}
+        ) from None
 
 
 def problem(response: httpx.Response) -> dict[str, Any]:
@@ -95,8 +98,11 @@ def problem(response: httpx.Response) -> dict[str, Any]:
         found = None
     if isinstance(found, dict) and "code" in found:
         return found
-    return {"code": "no-service", "status": response.status_code if response.is_error else 502,
-            "detail": f"{response.url} answered {response.status_code}, not as Qazyna does"}
+    return {
+        "code": "no-service",
+        "status": response.status_code if response.is_error else 502,
+        "detail": f"{response.url} answered {response.status_code}, not as Qazyna does",
+    }
 
 
 async def verdicts(

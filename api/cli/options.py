@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from api.settings import Settings
-from ledger.errors import Invalid
 
 Home = Annotated[
     Path | None,
@@ -27,19 +25,12 @@ Budget = Annotated[
     str | None, typer.Option("--budget", metavar="CODE", show_default=False, help="One budget only")
 ]
 
+Atomic = Annotated[bool, typer.Option(
+    "--atomic", help="Post everything or, if anything is bad or refused, nothing")]  # fmt: skip
+RetryRefused = Annotated[bool, typer.Option(
+    "--retry-refused", help="Ask again what was refused at an earlier load")]  # fmt: skip
+
 
 def settings_of(home: Path | None) -> Settings:
     """Return the settings of the environment, with the home that was named."""
     return Settings(home=home) if home is not None else Settings()
-
-
-def day(text: str | None, option: str) -> date | None:
-    """Read a day. Raises `Invalid` naming the option."""
-    if text is None:
-        return None
-    try:
-        if len(text) != len("2025-01-01"):
-            raise ValueError  # noqa: TRY301 - one message for every way to be no day
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Invalid(f"{option}: {text!r} is not a day such as 2025-03-31") from None

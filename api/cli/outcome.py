@@ -15,7 +15,6 @@ import httpx
 import orjson
 from pydantic import ValidationError
 
-from api import problems
 from api.load import LoadRefused, MappingInvalid
 from ledger.errors import (
     Broken,
@@ -55,7 +54,7 @@ _STATUS = {401: Exit.REFUSED, 403: Exit.REFUSED, 409: Exit.REFUSED, 424: Exit.RE
            429: Exit.RETRY, 502: Exit.RETRY, 503: Exit.RETRY, 504: Exit.UNKNOWN}  # fmt: skip
 
 
-class RemoteProblem(Exception):  # noqa: N818 - what a service answered
+class RemoteProblem(Exception):
     """A service answered with a problem document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -76,11 +75,8 @@ def explain(error: BaseException) -> tuple[Exit, dict[str, Any]] | None:
     match error:
         case RemoteProblem():
             return exit_of_status(int(error.document.get("status", 500))), error.document
-        case problems.Problem():
-            return exit_of_status(error.status), error.document()
         case LedgerError():
-            return _exit_of(error), {**problems.of_error(error).document(),
-                                     "detail": error.message}  # fmt: skip
+            return _exit_of(error), {"code": error.code, "detail": error.message, **error.details}
         case MappingInvalid():
             return Exit.INPUT, _problem("mapping-invalid", str(error))
         case LoadRefused():
@@ -88,18 +84,36 @@ def explain(error: BaseException) -> tuple[Exit, dict[str, Any]] | None:
         case ValidationError():
             told = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
             return Exit.INPUT, _problem("invalid-settings", told)
+    return _of_network(error) or _of_database(error) or _of_files(error)
+
+
+def _of_network(error: BaseException) -> tuple[Exit, dict[str, Any]] | None:
+    """Explain what went wrong on the way to a service."""
+    match error:
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+            return Exit.INPUT, _problem("invalid-url", str(error))
         case httpx.ConnectError() | httpx.ConnectTimeout():
             return Exit.RETRY, _problem("unavailable", f"no service answers there: {error}")
         case httpx.TransportError():
             return Exit.UNKNOWN, _problem("outcome-unknown", f"the connection was lost: {error!r}")
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return Exit.INPUT, _problem("invalid-url", str(error))
-        case asyncpg.PostgresError() if not isinstance(error, LOST):
-            return Exit.BROKEN, _problem("broken", f"the database says: {error}")
-        case FileNotFoundError() | PermissionError() | IsADirectoryError() if error.filename:
-            return Exit.INPUT, _problem("unreadable", f"{error.filename}: {error.strerror}")
-        case _ if isinstance(error, LOST):
-            return Exit.RETRY, _problem("unavailable", f"the database does not answer: {error}")
+    return None
+
+
+def _of_files(error: BaseException) -> tuple[Exit, dict[str, Any]] | None:
+    """Explain a file that cannot be read or written."""
+    if isinstance(error, OSError) and error.filename:
+        return Exit.INPUT, _problem("unreadable", f"{error.filename}: {error.strerror}")
+    return None
+
+
+def _of_database(error: BaseException) -> tuple[Exit, dict[str, Any]] | None:
+    """Explain what the database says, or that it does not answer."""
+    if isinstance(error, OSError) and error.filename:
+        return None
+    if isinstance(error, LOST):
+        return Exit.RETRY, _problem("unavailable", f"the database does not answer: {error}")
+    if isinstance(error, asyncpg.PostgresError):
+        return Exit.BROKEN, _problem("broken", f"the database says: {error}")
     return None
 
 
@@ -119,7 +133,7 @@ def _exit_of(error: LedgerError) -> Exit:
 
 def _problem(code: str, detail: str) -> dict[str, Any]:
     """Return a problem of this program's own."""
-    return {"type": f"urn:qazyna:problem:{code}", "code": code, "detail": detail}
+    return {"code": code, "detail": detail}
 
 
 def fail(error: BaseException, *, as_json: bool) -> Exit:
@@ -130,7 +144,8 @@ def fail(error: BaseException, *, as_json: bool) -> Exit:
         return Exit.BROKEN
     code, problem = known
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(problem) + b"\n")
+        whole = {"type": f"urn:qazyna:problem:{problem['code']}", **problem}
+        sys.stdout.buffer.write(orjson.dumps(whole, default=str) + b"\n")
         sys.stdout.flush()
     else:
         sys.stderr.write(f"{line(problem)}\n")

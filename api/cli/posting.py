@@ -13,7 +13,7 @@ import typer
 
 from api.assembly import running
 from api.cli import client, show
-from api.cli.options import Home, Json, Url, settings_of
+from api.cli.options import Atomic, Home, Json, RetryRefused, Url, settings_of
 from api.cli.outcome import Exit, exit_of_status, line
 from api.doors import HttpDoor, LedgerDoor
 from api.home import Place, database
@@ -35,13 +35,12 @@ def load_files(
     files: Annotated[list[Path] | None, typer.Argument(
         metavar="FILE…", show_default=False, help="Tables; without any those the mapping names")
     ] = None,
+    *,
     url: Url = None,
     home: Home = None,
-    atomic: Annotated[bool, typer.Option(
-        "--atomic", help="Post everything or, if a row is bad or refused, nothing")] = False,  # noqa: FBT002
-    retry: Annotated[bool, typer.Option(
-        "--retry-refused", help="Ask what was refused at an earlier load again")] = False,  # noqa: FBT002
-    as_json: Json = False,  # noqa: FBT002 - typer's way of a flag
+    atomic: Atomic = False,
+    retry: RetryRefused = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Load tables by a mapping; loading them again changes nothing.
 
@@ -130,10 +129,11 @@ def _where(file: str, number: int, column: str) -> str:
 def post(
     file: Annotated[str, typer.Argument(
         metavar="[FILE|-]", help="A command, an array or NDJSON; - reads standard input")] = "-",
+    *,
     url: Url = None,
     home: Home = None,
-    atomic: Annotated[bool, typer.Option("--atomic", help="Post all commands or none")] = False,  # noqa: FBT002
-    as_json: Json = False,  # noqa: FBT002 - typer's way of a flag
+    atomic: Atomic = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Post commands; the same command again repeats its first answer."""
     body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
@@ -166,9 +166,7 @@ async def _post_inside(
         return await _posted(service, body, atomic=atomic)
 
 
-async def _posted(
-    service: httpx.AsyncClient, body: bytes, *, atomic: bool
-) -> list[dict[str, Any]]:
+async def _posted(service: httpx.AsyncClient, body: bytes, *, atomic: bool) -> list[dict[str, Any]]:
     """Return a verdict for each command of a body, in order."""
     found: list[dict[str, Any]] = []
     for batch, media in _requests(body, whole=atomic):
@@ -223,8 +221,10 @@ def _show_verdicts(found: list[dict[str, Any]]) -> None:
     for verdict in accepted if len(accepted) <= SHOWN else ():
         flags = f", warned: {', '.join(verdict['flags'])}" if verdict.get("flags") else ""
         again = ", replayed" if verdict["replayed"] else ""
-        show.say(f"accepted {verdict['budget']}:{verdict['position']} "
-                 f"({verdict['events']} event(s){again}{flags}) {verdict['command_id']}")
+        show.say(
+            f"accepted {verdict['budget']}:{verdict['position']} "
+            f"({verdict['events']} event(s){again}{flags}) {verdict['command_id']}"
+        )
     for verdict in found:
         if _status(verdict) >= 400:  # noqa: PLR2004 - HTTP
             place = f"command {verdict['item']}: " if len(found) > 1 else ""

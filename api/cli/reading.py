@@ -1,4 +1,4 @@
-"""`qazyna report`, `history` and `export`: questions, answered by the HTTP interface.
+"""Questions are answered by the HTTP interface; `qazyna export`.
 
 Without --url the service runs inside this process without a port, on the ledger of --home, so
 that both ways give the same bytes.
@@ -24,8 +24,6 @@ from api.home import database, settle
 
 PAGE = 1000
 T = TypeVar("T")
-reports = typer.Typer(help="Ask a report of a budget.", epilog=EPILOG, no_args_is_help=True,
-                      rich_markup_mode=None)  # fmt: skip
 exports = typer.Typer(help="Write what is stored, for other programs.", epilog=EPILOG,
                       no_args_is_help=True, rich_markup_mode=None)  # fmt: skip
 
@@ -58,6 +56,7 @@ async def _remote(url: str, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -
 
 @exports.command("events", epilog=EPILOG)
 def export_events(
+    *,
     budget: Budget = None,
     after: Annotated[int, typer.Option("--after", min=0, help="Events after a sequence")] = 0,
     out: Annotated[Path | None, typer.Option(
@@ -67,7 +66,7 @@ def export_events(
         "--format", metavar="ndjson", help="One JSON object a line")] = "ndjson",
     url: Url = None,
     home: Home = None,
-    as_json: Json = False,  # noqa: FBT002 - typer's way of a flag
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Write events by sequence, a JSON object a line; `body` is the stored text, byte for byte.
 
@@ -101,10 +100,17 @@ def export_events(
         show.say(f"{written} events up to sequence {last} in {out}")
 
 
-def history() -> None:
-    """Tell who changed what, when, by which act and why."""
-
-
-def amounts_of(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
-    """Return every amount of some columns."""
-    return [row[name] for row in rows for name in names if row.get(name) is not None]
+async def collect(
+    service: httpx.AsyncClient, path: str, parameters: dict[str, Any], limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Return the items of all pages of a list, at most `limit`."""
+    found: list[dict[str, Any]] = []
+    after = parameters.get("after")
+    while limit is None or len(found) < limit:
+        size = PAGE if limit is None else min(PAGE, limit - len(found))
+        page = await client.get(service, path, {**parameters, "after": after, "limit": size})
+        found += page["items"]
+        after = page["next"]
+        if after is None or not page["items"]:
+            break
+    return found

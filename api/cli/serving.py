@@ -24,6 +24,7 @@ STOP_SECONDS = 30
 
 
 def serve(
+    *,
     home: Home = None,
     port: Annotated[int | None, typer.Option(
         "--port", min=0, max=65535, show_default=False,
@@ -31,7 +32,7 @@ def serve(
     host: Annotated[str | None, typer.Option(
         "--host", show_default=False,
         help="Address to listen on [QAZYNA_HOST, else 127.0.0.1: this machine only]")] = None,
-    as_json: Json = False,  # noqa: FBT002 - typer's way of a flag
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Serve the ledger over HTTP until SIGTERM or SIGINT.
 

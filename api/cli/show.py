@@ -77,6 +77,11 @@ class Amounts:
         return f"{value:,.{self.decimals}f}".replace(",", " ")
 
 
+def is_zero(text: str) -> bool:
+    """Tell whether an amount is zero."""
+    return not Decimal(text)
+
+
 def _exponent(value: Decimal) -> int:
     """Return the exponent of a finite number."""
     exponent = value.as_tuple().exponent

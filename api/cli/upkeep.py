@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import Annotated, Any
 
 import typer
 
+from api.assembly import read_toml
 from api.cli import show
 from api.cli.options import Budget, Home, Json, settings_of
 from api.cli.outcome import Exit
 from api.home import database, settle
-from api.settings import Settings
+from api.settings import PROJECT, Settings
 from ledger.store.migrate import migrate as apply_migrations
 from ledger.store.pool import Database
 from projections.rebuild import RebuildReport
@@ -22,7 +24,7 @@ from projections.registry import NAMES
 from projections.versions import prepare
 
 
-def replay(home: Home = None, budget: Budget = None, as_json: Json = False) -> None:  # noqa: FBT002
+def replay(*, home: Home = None, budget: Budget = None, as_json: Json = False) -> None:
     """Decide the whole history again from the events alone, chain and every limit included.
 
     Every command is decided with the rules of its time; its events must come out byte for byte.
@@ -54,7 +56,7 @@ def replay(home: Home = None, budget: Budget = None, as_json: Json = False) -> N
     raise typer.Exit(Exit.REFUSED if report.findings else Exit.OK)
 
 
-def check(home: Home = None, as_json: Json = False) -> None:  # noqa: FBT002 - typer's way of a flag
+def check(*, home: Home = None, as_json: Json = False) -> None:
     """Compare everything that is stored twice; silent when all is well."""
     from ledger.store.checks import assert_durable  # noqa: PLC0415 - not for `load`
     from ledger.store.checks import check as check_all  # noqa: PLC0415
@@ -79,8 +81,9 @@ def check(home: Home = None, as_json: Json = False) -> None:  # noqa: FBT002 - t
 def rebuild(
     name: Annotated[str | None, typer.Argument(
         metavar="[NAME]", help=f"One of {', '.join(NAMES)}; all without a name")] = None,
+    *,
     home: Home = None,
-    as_json: Json = False,  # noqa: FBT002 - typer's way of a flag
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Build a projection anew beside the live one, compare them, and swap when they are equal."""
     settings = settings_of(home)
@@ -115,7 +118,7 @@ async def _rebuild(settings: Settings, dsn: str, names: list[str]) -> list[Rebui
         await pool.close()
 
 
-def migrate(home: Home = None, as_json: Json = False) -> None:  # noqa: FBT002
+def migrate(*, home: Home = None, as_json: Json = False) -> None:
     """Bring the database to this release's schema; a service does it when it starts."""
     settings = settings_of(home)
     with database(settings, create=True) as place:
@@ -126,9 +129,12 @@ def migrate(home: Home = None, as_json: Json = False) -> None:  # noqa: FBT002
         show.say(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
 
 
-def version(as_json: Json = False) -> None:  # noqa: FBT002 - typer's way of a flag
+def version(*, as_json: Json = False) -> None:
     """Tell the release of this program."""
-    found = installed("qazyna")
+    try:
+        found = installed("qazyna")
+    except PackageNotFoundError:  # run from the source tree
+        found = str(read_toml(PROJECT / "pyproject.toml")["project"]["version"])
     if as_json:
         show.emit({"version": found})
     else:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.documents import Rulebook, not_modified, problem_answers
 from api.etag import report
 from api.parameters import only_known
-from api.parts import ledger_of
+from api.parts import ledger_of, rules_of
 from ledger.classification import Classifier
 from ledger.events import plain
 from ledger.jurisdiction import Jurisdiction
@@ -21,7 +21,8 @@ router = APIRouter(tags=["rules"], dependencies=[Depends(only_known)])
             responses={200: {"model": Rulebook}, **not_modified(), **problem_answers(422, 503)})  # fmt: skip
 async def get_rulebook(request: Request) -> Response:
     """Return the rules as of the rulebook's last position."""
-    rules = await ledger_of(request).rules_now()
+    async with ledger_of(request).database.connect("reader") as connection:
+        rules = await rules_of(request, connection)
     return report(request, {
         "position": rules.position,
         "jurisdiction": jurisdiction(rules.adopted) if rules.adopted else None,

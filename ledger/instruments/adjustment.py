@@ -46,23 +46,53 @@ class AdjustBudget(Command):
             check_reallocation(case, self.lines)
         elif self.basis in (case.policy("adjustment-keeps-total") or ()):
             check_totals(self.lines, "adjustment-changes-total")
+        check_balance(case, self.lines)
+        away = given(case, self.lines) if self.basis == "reallocation" else {}
         yield case.emit(BudgetAdjusted)
         for part in self.lines:
             yield case.emit(
                 LineAdjusted, line=part.line, change_minor=part.change_minor,
                 effective_from=self.effective_from, adopted_on=self.adopted,
-                given_minor=given(case, part) if self.basis == "reallocation" else 0,
+                given_minor=away.get(part.line, 0),
                 contra=part.contra,
             )  # fmt: skip
         effective = self.plans_effective_from or self.effective_from
         yield from change_plans(case, self.plans, effective)
 
 
-def given(case: Any, part: LineChange) -> int:
-    """Return what the line has given away in the year, this change included."""
-    cell = case.own.get(("line", part.line))
-    before = int(cell.facts.get("given_minor", 0)) if cell else 0
-    return before + max(0, -part.change_minor)
+def given(case: Any, lines: tuple[LineChange, ...]) -> dict[tuple[str, ...], int]:
+    """Return what each line has given away in the year, this document included.
+
+    A programme gives what its lines lose together; a move inside it gives nothing away.
+    """
+    net: dict[tuple[str, ...], int] = {}
+    for part in lines:
+        programme = programme_of(case, part.line)
+        net[programme] = net.get(programme, 0) - part.change_minor
+    found = {}
+    for part in lines:
+        programme = programme_of(case, part.line)
+        cell = case.own.get(("line", part.line))
+        share = min(max(0, -part.change_minor), max(0, net[programme]))
+        net[programme] -= share
+        found[part.line] = share + (int(cell.facts.get("given_minor", 0)) if cell else 0)
+    return found
+
+
+def check_balance(case: Any, lines: tuple[LineChange, ...]) -> None:
+    """Refuse an adjustment after which the adjusted budget is financed otherwise (I1).
+
+    Asked where the budget has both receipts and spending; a budget of one side has no balance.
+    """
+    sections = {name: case.jurisdiction.section(name) for name in
+                {cell.key[1][0] for cell in case.own.lines()} | {p.line[0] for p in lines}}
+    if len({section.side for section in sections.values()}) < 2:  # noqa: PLR2004 - two sides
+        return
+    total = sum((sections[p.line[0]].identity + sections[p.line[0]].financing) * p.change_minor
+                for p in lines)  # fmt: skip
+    case.require(total == 0, "balance-identity",
+                 f"the adjustment changes I - II - III - IV + VI by {total}", rule="I1",
+                 law="K25 9", change_minor=total)
 
 
 def check_reallocation(case: Any, lines: tuple[LineChange, ...]) -> None:
@@ -113,8 +143,10 @@ def _check_donor(
     case: Any, programme: tuple[str, ...], lines: tuple[LineChange, ...], most: int
 ) -> None:
     """Refuse when one programme gives away more than its share of the amended amount."""
-    taken = sum(max(0, -part.change_minor) for part in lines
-                if part.line[: len(programme)] == programme)  # fmt: skip
+    net = sum(part.change_minor for part in lines if part.line[: len(programme)] == programme)
+    if net >= 0:
+        return
+    taken = -net
     amended = 0
     for cell in case.own.lines():
         if cell.key[1][: len(programme)] == programme and cell.facts.get("figure"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from ledger.cells import Cell, Key
@@ -19,7 +20,10 @@ LAW = "K25 106"
 
 
 def opened(case: Any, account: str) -> Cell:
-    """Return the cell of an open account. Refuses `unknown-account`, `account-closed`."""
+    """Return the cell of an account that is open on the command's day.
+
+    Refuses `unknown-account`, `account-closed`, `dates-out-of-order`.
+    """
     cell: Cell | None = case.own.get(("account", account))
     if cell is None:
         raise Refuse("unknown-account", f"no special account {account} is open", rule="I22",
@@ -27,6 +31,10 @@ def opened(case: Any, account: str) -> Cell:
     if cell.facts["status"] != "open":
         raise Refuse("account-closed", f"the special account {account} is closed", rule="I22",
                      law=LAW, account=account)
+    since = date.fromisoformat(cell.facts["since"])
+    case.require(since <= case.command.effective, "dates-out-of-order",
+                 f"the account {account} is open from {since} on", rule="I22", law=LAW,
+                 account=account, open_from=since)
     return cell
 
 
@@ -71,7 +79,8 @@ class SpecialAccountOpened(Event):
         """Remember purpose and owner."""
         asked = self.command
         yield ("account", asked.account), {"status": "open", "purpose": asked.purpose,
-                                           "owner": asked.owner}
+                                           "owner": asked.owner,
+                                           "since": asked.effective_from.isoformat()}
 
 
 @command("CreditSpecialAccount", action="receive")

@@ -20,6 +20,9 @@ LEASE = 0x71617A73
 """Advisory lock of the active sequencer ("qazs")."""
 IDLE_SECONDS = 0.05
 RETRY_SECONDS = 0.5
+ANSWER_SECONDS = 60.0
+"""A step without an answer for so long counts as lost; a large backlog takes seconds."""
+STOP_SECONDS = 5.0
 
 
 class Sequencer:
@@ -31,6 +34,7 @@ class Sequencer:
         self.clock = clock
         self.last_sequence = 0
         self._nudged = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def nudge(self) -> None:
@@ -42,35 +46,48 @@ class Sequencer:
         self._task = asyncio.create_task(self._run(), name="sequencer")
 
     async def stop(self) -> None:
-        """Stop after the running step."""
+        """Stop after the running step, or without it where the server does not answer."""
+        self._stopping.set()
+        self._nudged.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
 
     async def _run(self) -> None:
-        while True:
+        """Lead again after every failure."""
+        while not self._stopping.is_set():
             try:
                 await self._lead()
             except (*LOST, Unavailable) as error:
-                log.warning("the sequencer lost the database: %s", error)
+                log.warning("the sequencer lost the database: %r", error)
             except Exception:
                 log.exception("the sequencer failed and starts again")
-            await asyncio.sleep(RETRY_SECONDS)
+            await _pause(self._stopping, RETRY_SECONDS)
 
     async def _lead(self) -> None:
         """Hold the lease on a connection of its own and take steps on it."""
-        connection = await self.database.listen("projector")
+        connection = await self.database.listen("projector", answer_seconds=ANSWER_SECONDS)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
-                await asyncio.sleep(RETRY_SECONDS)
-            while True:
+                await _pause(self._stopping, RETRY_SECONDS)
+                if self._stopping.is_set():
+                    return
+            while not self._stopping.is_set():
                 self._nudged.clear()
                 self.last_sequence = await connection.fetchval(
                     "SELECT ledger.sequence_step($1)", self.clock()
                 )
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._nudged.wait(), IDLE_SECONDS)
+                if not self._stopping.is_set():
+                    await _pause(self._nudged, IDLE_SECONDS)
         finally:
-            await asyncio.shield(connection.close(timeout=2))
+            connection.terminate()
+
+
+async def _pause(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, but not longer. (`wait_for` of Python 3.11 may swallow a cancellation.)"""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -61,7 +61,7 @@ class AuditRow:
     command_id: UUID
 
 
-async def trail(
+async def trail(  # noqa: PLR0913 - each condition is a question of its own
     connection: Any, *, budget: str | None = None, line: tuple[str, ...] | None = None,
     contract: str | None = None, account: str | None = None, actor: str | None = None,
     act: str | None = None, kind: str | None = None, command_id: UUID | None = None,

@@ -106,6 +106,6 @@ async def exempt(connection: Any, rules: Rules, budget: str, on: date) -> Exempt
 def _unresolved(case: Any, on: date) -> list[str]:
     """Return names of lists in force that no entry gives a line for."""
     entries = exempting.entries(case, on)
-    resolved = {entry.name for entry in entries if entry.line is not None}
-    return sorted({entry.name for entry in entries
-                   if entry.line is None and entry.name and entry.name not in resolved})  # fmt: skip
+    resolved = {entry.name for entry in entries if entry.line is not None and entry.name}
+    names = {entry.name for entry in entries if entry.line is None and entry.name}
+    return sorted(names - resolved)

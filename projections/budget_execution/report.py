@@ -42,7 +42,7 @@ class Selected:
     warnings: int
 
 
-async def report(
+async def report(  # noqa: PLR0913 - each filter and each cut is a question of its own
     connection: Any, rules: Rules, *, budget: str, effective: date | None = None,
     adopted: date | None = None, known: int | None = None, prefix: Path = (),
     level: int | None = None, by: str | None = None,

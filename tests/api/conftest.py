@@ -81,7 +81,7 @@ class Service:
         return answer.json()
 
     async def get(self, path: str, **parameters: Any) -> httpx.Response:
-        return await self.client.get(path, params=parameters)
+        return await self.client.get(path, params=parameters or None)
 
     async def report(self, path: str, **parameters: Any) -> dict[str, Any]:
         answer = await self.get(path, **parameters)

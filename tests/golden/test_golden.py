@@ -14,7 +14,8 @@ import pytest
 
 from ledger.errors import UnknownKind
 from ledger.events import EVENTS, Event, Movement, canonical, decode, encode, event, typed_state
-from ledger.terms import Day, Path as LinePath, Positive
+from ledger.terms import Day, Positive
+from ledger.terms import Path as LinePath
 from tests.golden.golden import BUDGET, COMMON, FOLDER, POSITION, body_of, path_of, stored
 
 FILES = sorted(FOLDER.glob("*"))

@@ -157,9 +157,9 @@ class Book:
         total = 0
         for fact in self.known(known):
             moved = fact.movement()
-            if fact.originator_id == budget and moved.line and moved.line[: len(line)] == line:
-                if moved.counts_from <= date.fromisoformat(on):
-                    total += moved.amounts.get(measure, 0)
+            mine = fact.originator_id == budget and moved.counts_from <= date.fromisoformat(on)
+            if mine and moved.line and moved.line[: len(line)] == line:
+                total += moved.amounts.get(measure, 0)
         return money(total)
 
     def fact(self, key: tuple[str, Any], name: str, budget: str = RAYON) -> Any:

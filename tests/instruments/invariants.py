@@ -86,8 +86,7 @@ def check_cells(cells: Iterable[Cell], entries: list[Entry]) -> None:
             if belongs(entry, cell):
                 expected[entry.measure].append(entry)
             if entry.moved.month and ("line", entry.moved.line) == cell.key:
-                own = entry._replace(day=entry.moved.month)
-                expected[f"{entry.measure}_months"].append(own)
+                expected[f"{entry.measure}@{entry.moved.month:%Y-%m}"].append(entry)
         found = {name: dict(zip(t.days, t.sums, strict=True)) for name, t in cell.measures.items()}
         assert found == {name: timeline(part) for name, part in expected.items()}, cell.key
         assert all(a < b for t in cell.measures.values() for a, b in pairwise(t.days))
@@ -107,8 +106,11 @@ class Limits:
         lines = {e.moved.line for e in self.entries if e.moved.line}
         for line in lines - contra:
             section = self.rules.section(line[0])
+            inside = below(self.entries, line)
+            for measure in ("plan_receipts", "plan_commitments", "plan_payments", "adjusted"):
+                yield from self._check("", self._of(measure, inside), [], line)
             if section is not None and section.side == "spending":
-                yield from self._line(line, lines)
+                yield from self._line(line, inside, lines)
         money = [e for e in self.entries if e.measure == "cash"]
         yield from self._check("cash", [e for e in money if not e.moved.account], [], "budget")
         for account in {e.moved.account for e in money if e.moved.account}:
@@ -117,19 +119,13 @@ class Limits:
         yield from self._things(contra_things)
         receipts = self._of("plan_receipts")
         if receipts:
-            first = min(e.day for e in receipts)
-            spent = self._of("plan_payments")
-            yield from self._check("plan-balance", receipts, spent, "budget", first)
+            yield from self._check("plan-balance", receipts, self._of("plan_payments"), "budget")
 
     def _of(self, measure: str, entries: Iterable[Entry] | None = None) -> list[Entry]:
         chosen = self.entries if entries is None else entries
         return [e for e in chosen if e.measure == measure]
 
-    def _line(self, line: Line, lines: set[Line]) -> Iterator[str]:
-        inside = below(self.entries, line)
-        for measure in ("plan_commitments", "plan_payments", "adjusted"):
-            control = "appropriation" if measure == "adjusted" else ""
-            yield from self._check(control, self._of(measure, inside), [], line)
+    def _line(self, line: Line, inside: list[Entry], lines: set[Line]) -> Iterator[str]:
         above = [line[:n] for n in range(1, len(line)) if line[:n] in lines]
         for name, cap, use in LINE_LIMITS:
             caps = self._of(cap, inside)
@@ -150,16 +146,15 @@ class Limits:
             yield from self._check("", *pair, str(payment))
 
     def _check(
-        self, control: str, cap: list[Entry], use: list[Entry], subject: Any,
-        since: date = date.min,
+        self, control: str, cap: list[Entry], use: list[Entry], subject: Any
     ) -> Iterator[str]:
-        for day in sorted({e.day for e in (*cap, *use) if e.day >= since}):
+        for day in sorted({e.day for e in (*cap, *use)}):
             room = sum(e.amount for e in cap if e.day <= day)
             room -= sum(e.amount for e in use if e.day <= day)
             rule = self.rules.control(control, self.level, day) if control else None
-            if rule is None or rule.mode == "stop":
-                if room < -(rule.tolerance_minor if rule else 0):
-                    yield f"{control or 'below zero'} of {subject} on {day}: {room}"
+            stops = rule is None or rule.mode == "stop"
+            if stops and room < -(rule.tolerance_minor if rule else 0):
+                yield f"{control or 'below zero'} of {subject} on {day}: {room}"
 
 
 def check_book(book: Any, code: str) -> None:

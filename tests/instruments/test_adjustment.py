@@ -49,6 +49,16 @@ def test_the_share_counts_the_whole_programme():
     book.when("2025-03-02", adjust({two: -50, Q: 50}))
 
 
+def test_a_move_inside_a_programme_takes_nothing_from_it():
+    one, two = (*P, "011"), (*P, "015")
+    book = given(APPROVED[0], ("2024-12-24", approve({R: 2000, one: 400, two: 600, Q: 1000})))
+    book.when("2025-03-01", adjust({one: -300, two: 300}))
+    book.when("2025-03-02", adjust({one: -100, two: 50, Q: 50}))
+    book.when("2025-03-03", adjust({two: -101, Q: 101}), refused(
+        "reallocation-above-share", taken_minor=15_100, amended_minor=100_000))  # fmt: skip
+    book.when("2025-03-03", adjust({two: -100, Q: 100}))
+
+
 def test_the_share_grows_with_an_amendment():
     book = given(*APPROVED, ("2025-03-01", adjust({P: -150, Q: 150})))
     book.when("2025-04-01", amend({R: 3000, P: 2000}))
@@ -56,12 +66,13 @@ def test_the_share_grows_with_an_amendment():
     book.when("2025-04-02", adjust({P: -150, Q: 150}))
 
 
-@pytest.mark.parametrize(("change", "then"), [(200, OK), (201, refused("reallocation-above-share",
-                                                                       limit_bps=2000))])  # fmt: skip
+@pytest.mark.parametrize(("change", "then"), [
+    (200, OK), (201, refused("reallocation-above-share", limit_bps=2000)),
+])  # fmt: skip
 def test_a_rural_programme_may_give_a_fifth(change, then):
     code = "KZ-2025-rural-7"
     book = given(("2024-12-20", open_budget(4, budget=code)),
-                 ("2024-12-24", with_budget(approve({R: 2000, P: 1000, Q: 1000}), code)))  # fmt: skip
+                 ("2024-12-24", with_budget(APPROVED[1][1], code)))  # fmt: skip
     book.when("2025-03-01", with_budget(adjust({P: -change, Q: change}), code, by="akim"), then)
 
 
@@ -77,12 +88,18 @@ ASKED = [
     (adjust({P: 10, (*P, "011"): -10}), refused("nested-line")),
     (adjust({(*P, "011"): 10, Q: -10}), refused("nested-line")),
     (adjust({P: -1001, Q: 1001}, basis="distribution"), refused(
-        "limit-exceeded", ("appropriation", f"line {' / '.join(P)}", "2025-03-06", 1001, 1000))),
+        "limit-exceeded",
+        ("figure-below-zero", f"line {' / '.join(P)}", "2025-03-06", 1001, 1000))),
+    (adjust({R: -2001, P: -1000, Q: -1001}, basis="transfer"), refused(
+        "limit-exceeded", ("figure-below-zero", "line revenue / 1", "2025-03-06", 2001, 2000),
+        ("figure-below-zero", f"line {' / '.join(Q)}", "2025-03-06", 1001, 1000))),
+    (adjust({P: 400}, basis="transfer"), refused("balance-identity", change_minor=-40_000)),
+    (adjust({R: -400, P: -400}, basis="transfer"), OK),
     (adjust({P: -400, Q: 400}, basis="distribution"), OK),
     (adjust({P: -400}, basis="other"), refused("adjustment-changes-total", total_minor=-40_000)),
     (adjust({P: 400}, basis="reserve"), refused("adjustment-changes-total")),
     (adjust({R: 400, P: 400}, basis="transfer"), OK),
-    (adjust({P: 1}, lines=[{"line": list(P), "change": "1", "contra": True}], basis="transfer"),
+    (adjust({}, lines=[{"line": list(P), "change": "1", "contra": True}], basis="transfer"),
      refused("contra-changed")),
 ]  # fmt: skip
 

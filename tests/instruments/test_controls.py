@@ -72,11 +72,11 @@ def test_a_figure_left_broken_by_a_warning_does_not_stop_what_makes_it_better():
     book.checked = False
     paid = book.when("2025-02-01", pay(P, 100), accepted(flags=("cash",))).command.command_id
     book.when("2025-03-01", receive(40))
-    book.when("2025-03-01", pay(P, 1), refused("limit-exceeded",
-                                               ("cash", "budget", "2025-03-01", 1, -60)))  # fmt: skip
+    book.when("2025-03-01", pay(P, 1), refused(
+        "limit-exceeded", ("cash", "budget", "2025-03-01", 1, -60)))  # fmt: skip
     book.when("2025-03-02", give_back("ReturnPayment", paid, 60))
-    book.when("2025-03-03", pay(P, 1), refused("limit-exceeded",
-                                               ("cash", "budget", "2025-03-03", 1, 0)))  # fmt: skip
+    book.when("2025-03-03", pay(P, 1), refused(
+        "limit-exceeded", ("cash", "budget", "2025-03-03", 1, 0)))  # fmt: skip
 
 
 @pytest.mark.parametrize(("first", "later", "then"), [
@@ -95,11 +95,15 @@ def test_each_day_is_judged_by_the_control_in_force_on_it(first, later, then):
 
 
 def test_a_plan_balance_holds_from_the_first_receipts_plan_on():
-    """Payments of 500 are planned before any receipts plan: from then on it must cover them."""
+    """Payments of 500 are planned before any receipts plan: it must cover them on every day."""
     book = given(*APPROVED, ("2025-01-05", set_plan(plan_of(P, payments={1: 500}))))
-    book.when("2025-01-06", set_plan(plan_of(R, receipts={1: 400})), refused(
-        "limit-exceeded", ("plan-balance", "budget", "2025-01-06", 100, 0)))  # fmt: skip
-    book.when("2025-01-06", set_plan(plan_of(R, receipts={1: 500})))
+    later = set_plan(plan_of(R, receipts={1: 500}))
+    book.when("2025-01-06", later, refused(
+        "limit-exceeded", ("plan-balance", "budget", "2025-01-05", 500, 0)))  # fmt: skip
+    first = {"effective_from": "2025-01-01"}
+    book.when("2025-01-06", set_plan(plan_of(R, receipts={1: 400}), **first), refused(
+        "limit-exceeded", ("plan-balance", "budget", "2025-01-05", 100, 0)))  # fmt: skip
+    book.when("2025-01-06", set_plan(plan_of(R, receipts={1: 500}), **first))
 
 
 def test_without_approval_a_line_opens_at_its_first_payment():
@@ -134,7 +138,8 @@ def test_money_of_a_contra_line_runs_the_other_way():
     assert (book.figure(contra, "executed", "2025-02-01"), book.cash("2025-02-01")) == (-3, 13)
     book.when("2025-02-02", give_back("ReturnPayment", paid, 1))
     book.when("2025-02-03", give_back("ReturnPayment", paid, 3), refused(
-        "limit-exceeded", ("payment-remaining", f"payment {paid}", "2025-02-03", 3, 2)))  # fmt: skip
+        "limit-exceeded", ("payment-remaining", f"payment {paid}", "2025-02-03", 3, 2)
+    ))  # fmt: skip
     book.when("2025-02-04", register("K1", contra, 4))
     book.when("2025-02-05", pay((*contra, "011"), 3, "K1"))
     book.when("2025-02-06", pay(contra, 2, "K1"), refused(

@@ -43,6 +43,34 @@ def test_a_plan_that_is_set_replaces_all_its_months():
     assert planned(book, "plan_commitments", "2025-12-31") == [1000]
 
 
+# P is planned from 5 January: 250 in January, April, July, October. A whole plan follows.
+WHOLE = [
+    # effective from, months, days, plan on these days
+    ("2025-01-01", {1: 500}, ("2025-01-01", "2025-01-05", "2025-04-01"), [500, 500, 500]),
+    ("2025-01-01", {1: 1}, ("2025-01-01", "2025-01-05", "2025-12-31"), [1, 1, 1]),
+    ("2025-01-03", {2: 9}, ("2025-01-02", "2025-01-05", "2025-02-01"), [0, 0, 9]),
+    ("2025-05-01", {7: 300}, ("2025-04-30", "2025-05-01", "2025-07-01"), [500, 0, 300]),
+]
+
+
+@pytest.mark.parametrize(("since", "months", "days", "expected"), WHOLE)
+def test_a_whole_plan_holds_from_its_effective_day(since, months, days, expected):
+    book = given(*PLANNED)
+    book.when("2025-05-01", set_plan(plan_of(P, payments=months), effective_from=since))
+    assert planned(book, "plan_payments", *days) == expected
+
+
+def test_a_whole_plan_replaces_changes_that_were_to_take_effect_later():
+    book = given(*PLANNED)
+    book.when("2025-02-01", change_plan(plan_of(P, payments={3: 200}), effective_from="2025-06-01"),
+              refused("limit-exceeded", ("appropriation", LINE, "2025-10-01", 200, 0)))  # fmt: skip
+    later = change_plan(plan_of(P, payments={3: 200, 10: -200}), effective_from="2025-06-01")
+    book.when("2025-02-01", later)
+    book.when("2025-02-02", set_plan(plan_of(P, payments={2: 30, 3: 40})))
+    days = ("2025-02-01", "2025-02-02", "2025-03-01", "2025-05-31", "2025-06-01", "2025-12-31")
+    assert planned(book, "plan_payments", *days) == [250, 30, 70, 70, 70, 70]
+
+
 def test_setting_the_same_plan_again_changes_nothing():
     book = given(*PLANNED)
     book.when("2025-02-01", set_plan(plan_of(P, payments=YEAR)), accepted("budget.plan.set"))
@@ -68,6 +96,9 @@ def test_setting_the_same_plan_again_changes_nothing():
     (change_plan(plan_of(P, payments={3: 5, 2: -1})), refused(
         "limit-exceeded", ("plan-below-zero", LINE, "2025-02-01", 1, 0))),
     (change_plan(plan_of(P, payments={2: 5, 3: -5})), OK),
+    (change_plan(plan_of(R, receipts={2: -5})), refused(
+        "limit-exceeded", ("plan-below-zero", "line revenue / 1", "2025-02-01", 5, 0),
+        ("plan-balance", "budget", "2025-02-01", 5, 0))),
     (change_plan(plan_of(P, payments={2: 5}), by="akimat"), refused("actor-not-authorized")),
     (set_plan(plan_of(P, payments={1: 1}), effective_from="2026-01-01"),
      refused("outside-fiscal-year")),

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from tests.instruments import asks
-from tests.instruments.asks import APPROVED, NOWHERE, P, Q, R, Ask, plan_of
+from tests.instruments.asks import APPROVED, NOWHERE, Ask, P, Q, R, plan_of
 from tests.instruments.harness import Book
 from tests.instruments.harness import given as history
 from tests.instruments.test_controls import custom
@@ -28,8 +28,8 @@ changes = st.dictionaries(month, signed, min_size=1, max_size=3)
 def amended(draw):
     p, q = draw(some), draw(some)
     plans = draw(st.just([]) | changes.map(lambda by: [plan_of(P, payments=by, commitments=by)]))
-    return asks.amend({R: p + q, P: p, Q: q}, plans=plans,
-                      effective_from=draw(st.sampled_from(("2025-01-01", "2025-04-01"))))  # fmt: skip
+    since = draw(st.sampled_from(("2025-01-01", "2025-04-01")))
+    return asks.amend({R: p + q, P: p, Q: q}, plans=plans, effective_from=since)
 
 
 @st.composite
@@ -105,8 +105,9 @@ def test_no_sequence_of_commands_breaks_an_invariant(steps):
     post(history(*APPROVED, *START), steps)
 
 
-OPEN = {name: "warn" for name in (
-    "cash", "payments_plan", "unused_registration", "commitments_plan", "appropriation")}  # fmt: skip
+OPEN = dict.fromkeys(
+    ("cash", "payments_plan", "unused_registration", "commitments_plan", "appropriation"), "warn"
+)
 
 
 @given(SEQUENCE)

@@ -99,9 +99,10 @@ def test_a_receipts_category_means_what_its_day_says(year, on, code, then, meani
     book = given(*RECEIPTS, ("2026-01-01", open_budget(year=year, budget=f"KZ-{year}-x")))
     ask = receive(10, ("revenue", code), budget=f"KZ-{year}-x")
     source = {"name": "treasury", "recorded_on": on}
-    book.when("2026-01-01", approve({("revenue", "4"): 0}, balance=None, budget=f"KZ-{year}-x",
-                                    effective_from=f"{year}-01-01", act_date=f"{year}-01-01",
-                                    source={"name": "old", "recorded_on": f"{year}-01-01"}))  # fmt: skip
+    first = f"{year}-01-01"
+    book.when("2026-01-01", approve(
+        {("revenue", "4"): 0}, balance=None, budget=f"KZ-{year}-x", effective_from=first,
+        act_date=first, source={"name": "old", "recorded_on": first}))  # fmt: skip
     book.when("2026-07-01", Ask(ask.name, ask.by, {**ask.fields, "value_date": on,
               "act_date": on, "source": source}, dated=()), then)  # fmt: skip
     day = book.events[-1].movement().effective_from

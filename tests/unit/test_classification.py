@@ -55,7 +55,8 @@ def code_of(found, path, on):
 
 @pytest.mark.parametrize("order", ORDERS, ids=["in order", "the older one later"])
 @pytest.mark.parametrize(("path", "on", "answer"), [
-    (SEVEN, Y25, "revenue"), (SEVEN, Y26, "code-not-in-force"), (("revenue", "9"), Y26, "unknown-code"),
+    (SEVEN, Y25, "revenue"), (SEVEN, Y26, "code-not-in-force"),
+    (("revenue", "9"), Y26, "unknown-code"),
     (SEVEN, date(2024, 6, 1), "revenue"),  # no list is loaded for the day: form only
     (("revenue", "4", "01"), Y26, "revenue"),  # no list is loaded for classes
     (("revenue", "9", "01"), Y26, "unknown-code"), (("revenue", "4", "1"), Y26, "unknown-code"),

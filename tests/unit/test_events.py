@@ -40,8 +40,9 @@ WIRE = {
 
 def approved():
     asked = read_command(WIRE)
-    return BudgetApproved(originator_id="KZ-2025-x", originator_version=3,
-                          command_id=asked.command_id, recorded_at=5, rules_at=1, command=asked)  # fmt: skip
+    return BudgetApproved(
+        originator_id="KZ-2025-x", originator_version=3, command_id=asked.command_id,
+        recorded_at=5, rules_at=1, command=asked)  # fmt: skip
 
 
 def test_a_body_holds_the_whole_command_and_no_absent_field():

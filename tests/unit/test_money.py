@@ -28,7 +28,7 @@ def test_a_decimal_string_is_read_exactly(text, digits, minor):
     "1\x00", "null", "½",
 ])  # fmt: skip
 def test_what_is_no_exact_amount_is_refused(text):
-    with pytest.raises(ValueError, match="amount|decimals"):
+    with pytest.raises(ValueError, match=r"amount|decimals"):
         to_minor(text, 2)
 
 
@@ -49,7 +49,8 @@ def test_any_text_is_either_an_exact_amount_or_refused(text):
 
 
 @pytest.mark.parametrize(("text", "unit", "minor"), [
-    ("16268.6", 1000, 1_626_860_000), ("179531062", 1000, 17_953_106_200_000), ("-1.5", 1000, -150_000),
+    ("16268.6", 1000, 1_626_860_000), ("179531062", 1000, 17_953_106_200_000),
+    ("-1.5", 1000, -150_000),
     ("0.00001", 1000, 1), ("341.6", 1000, 34_160_000), ("0", 1, 0), ("1E+2", 1, 10_000),
 ])  # fmt: skip
 def test_a_printed_unit_is_multiplied_exactly(text, unit, minor):

@@ -5,8 +5,8 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA ledger TO qazyna_writer, qazyna_projector, qazyna_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO qazyna_writer, qazyna_projector, qazyna_reader;
-GRANT EXECUTE ON FUNCTION ledger.append, ledger.claim_codes, ledger.ensure_year
-TO qazyna_writer;
+GRANT EXECUTE ON FUNCTION
+    ledger.append, ledger.claim_codes, ledger.ensure_year, ledger.lock_heads TO qazyna_writer;
 GRANT EXECUTE ON FUNCTION ledger.sequence_step TO qazyna_projector;
 ALTER DEFAULT PRIVILEGES IN SCHEMA ledger
 GRANT SELECT ON TABLES TO qazyna_writer, qazyna_projector, qazyna_reader;

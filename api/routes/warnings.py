@@ -1,0 +1,51 @@
+"""GET /v1/budgets/{budget}/warnings: what controls in the mode "warn" let through with flags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api import paging
+from api.at_least import AtLeast, reach
+from api.documents import WarningPage, not_modified, problem_answers
+from api.etag import report
+from api.parameters import BudgetPath, only_known
+from api.parts import fiscal, parts_of
+from projections.budget_execution.report import Warned, warnings
+
+router = APIRouter(tags=["reports"], dependencies=[Depends(only_known)])
+
+
+@router.get("/v1/budgets/{budget}/warnings", summary="Flagged events of a budget",
+            response_class=Response,
+            responses={200: {"model": WarningPage}, **not_modified(),
+                       **problem_answers(404, 422, 503)})  # fmt: skip
+async def get_warnings(
+    request: Request,
+    budget: BudgetPath,
+    after: paging.AfterSequence = 0,
+    limit: paging.Limit = 100,
+    at_least: AtLeast = None,
+) -> Response:
+    """Return a page of flagged events by sequence."""
+    fiscal(budget)
+    await reach(request, at_least)
+    parts = parts_of(request)
+    sequence = await parts.runner.sequence("budget_execution")
+    async with parts.ledger.database.connect("reader") as connection:
+        found = await warnings(connection, budget, after_sequence=after, limit=limit + 1)
+    found = [item for item in found if item.sequence <= sequence]
+    items, following = paging.page(found, limit, lambda item: item.sequence)
+    return report(request, {"budget": budget, "sequence": sequence,
+                            "items": [document(item) for item in items], "next": following})
+
+
+def document(item: Warned) -> dict[str, Any]:
+    """Return one flagged event as JSON types."""
+    return {
+        "sequence": item.sequence, "position": item.position, "kind": item.kind,
+        "line": None if item.line is None else list(item.line), "contract": item.contract,
+        "effective_from": item.effective_from.isoformat(),
+        "adopted_on": item.adopted_on.isoformat(), "flags": list(item.flags),
+    }  # fmt: skip

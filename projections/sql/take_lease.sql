@@ -1,0 +1,2 @@
+-- Try to become the one active runner.
+SELECT pg_try_advisory_lock($1)

@@ -1,0 +1,99 @@
+"""Exactly once: a runner that dies anywhere applies a step again or not at all."""
+
+import asyncio
+from random import Random
+from typing import Any
+
+import pytest
+
+from ledger.errors import NotFound, RetryLater
+from projections import runner as running
+from projections.parking import advance
+from projections.rebuild import rebuild
+from projections.registry import projection
+from projections.runner import Runner
+from tests.projections.traffic import BUDGET, open_budget, post_traffic, traffic
+
+
+async def test_a_runner_killed_between_and_inside_steps_applies_each_event_once(
+    book: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random, kills = Random(7), 0
+    await open_budget(book)
+    documents = traffic(random, book, 300)
+
+    async def killer() -> None:
+        nonlocal kills
+        while True:
+            await asyncio.sleep(random.random() * 0.02)
+            await book.runner.stop()
+            kills += 1
+            book.runner = Runner(book.ledger.database, book.ledger.sequencer)
+            await book.runner.start()
+
+    monkeypatch.setattr(running, "RETRY_SECONDS", 0.01)
+    task = asyncio.create_task(killer())
+    await post_traffic(book, documents, chunk=10)
+    await asyncio.sleep(0.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await book.runner.stop()
+    book.runner = Runner(book.ledger.database, book.ledger.sequencer)
+    await book.runner.start()
+    await book.applied()
+    assert kills > 3
+    for name in ("budget_execution", "audit_trail"):
+        assert (await rebuild(book.ledger.database, name)).differences == ()
+
+
+async def test_connections_killed_under_the_runner_lose_nothing(book: Any) -> None:
+    await open_budget(book)
+    documents = traffic(Random(3), book, 200)
+    for start in range(0, 200, 20):
+        await book.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+                         " current_database() AND application_name LIKE '%projector%'")
+        await post_traffic(book, documents[start : start + 20])
+    await book.applied()
+    for name in ("budget_execution", "transfers", "special_accounts", "audit_trail"):
+        assert (await rebuild(book.ledger.database, name)).differences == ()
+
+
+async def test_two_runners_one_leads_and_the_other_takes_over(book: Any) -> None:
+    other = Runner(book.ledger.database, None)
+    await other.start()
+    await open_budget(book)
+    position = await book.ledger.position(BUDGET)
+    assert await other.wait_for(BUDGET, position) > 0
+    assert (book.runner.active, other.active) == (True, False)
+    await book.runner.stop()
+    await post_traffic(book, traffic(Random(1), book, 20))
+    assert await other.wait_for(BUDGET, await book.ledger.position(BUDGET)) > 0
+    assert other.active
+    await other.stop()
+
+
+async def test_waiting_has_an_end(book: Any) -> None:
+    await open_budget(book)
+    with pytest.raises(RetryLater) as caught:
+        await book.runner.wait_for(BUDGET, 10**6, timeout_seconds=0.1)
+    assert caught.value.code == "not-applied-yet"
+    with pytest.raises(NotFound):
+        await book.runner.wait_for("KZ-2025-nope", 1)
+
+
+async def test_a_transaction_applies_whole_steps_only(book: Any, monkeypatch: Any) -> None:
+    await book.runner.stop()
+    await open_budget(book)
+    await post_traffic(book, traffic(Random(5), book, 60), chunk=5)
+    monkeypatch.setattr("projections.parking.CHUNK_EVENTS", 7)
+    ends = {row["last_sequence"] for row in await book.admin("TABLE ledger.steps")}
+    reached = []
+    while True:
+        async with book.ledger.database.connect("projector") as connection:
+            before, after = await advance(connection, projection("budget_execution"))
+        if before == after:
+            break
+        reached.append(after)
+    assert len(reached) > 5
+    assert set(reached) <= ends
+    await book.runner.start()

@@ -1,0 +1,198 @@
+"""The schema: migrations add up to it, once; nobody changes what is stored."""
+
+import asyncio
+import itertools
+
+import asyncpg
+import pytest
+
+from ledger.errors import Broken
+from ledger.service import Ledger
+from ledger.store.checks import assert_durable
+from ledger.store.embedded import EmbeddedPostgres
+from ledger.store.migrate import migrate
+from ledger.store.sql import folder, sql
+from tests.store.world import RAYON, accepted, opening, pay, query
+
+CATALOGS = {
+    "columns": """SELECT table_name, column_name, ordinal_position, data_type, is_nullable,
+        column_default FROM information_schema.columns WHERE table_schema = 'ledger'""",
+    "constraints": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'ledger'::regnamespace""",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'ledger'",
+    "triggers": """SELECT tgrelid::regclass::text, tgname, tgenabled::text, pg_get_triggerdef(oid)
+        FROM pg_trigger""",
+    "views": "SELECT viewname, definition FROM pg_views WHERE schemaname = 'ledger'",
+    "functions": """SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+        WHERE pronamespace = 'ledger'::regnamespace""",
+    "tables": """SELECT relname, relkind::text, relacl::text, reloptions::text,
+        pg_get_userbyid(relowner), pg_get_partkeydef(oid) FROM pg_class
+        WHERE relnamespace = 'ledger'::regnamespace""",
+    "rights": "SELECT proname, proacl::text FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace",
+}
+
+
+async def catalogs(dsn) -> dict[str, list[str]]:
+    return {name: sorted(str(tuple(row)) for row in await query(dsn, statement))
+            for name, statement in CATALOGS.items()}  # fmt: skip
+
+
+async def test_migrations_add_up_to_the_schema(empty, migrated):
+    connection = await asyncpg.connect(empty)
+    await connection.execute(f"GRANT CREATE ON DATABASE {empty.split('/')[3].split('?')[0]} "
+                             "TO qazyna_owner")  # fmt: skip
+    await connection.execute("SET ROLE qazyna_owner")
+    await connection.execute(sql("schema"))
+    for name in folder("functions"):
+        await connection.execute(sql(f"functions/{name}"))
+    for table in ("events", "lines", "sequences"):
+        await connection.execute("SELECT ledger.guard_table($1)", table)
+    await connection.execute("SELECT ledger.ensure_year(0)")
+    await connection.execute(sql("grants"))
+    await connection.close()
+    assert await catalogs(empty) == await catalogs(migrated)
+
+
+async def test_migrating_twice_changes_nothing(empty):
+    assert await migrate(empty) == list(folder("migrations"))
+    before = await catalogs(empty)
+    assert await migrate(empty) == []
+    assert await catalogs(empty) == before
+
+
+async def test_two_migrations_at_once_apply_each_file_once(empty):
+    applied = await asyncio.gather(*(migrate(empty) for _ in range(3)))
+    assert sorted(itertools.chain(*applied)) == list(folder("migrations"))
+
+
+async def test_migrations_of_two_databases_of_a_cluster_at_once(server, empty):
+    await query(empty, "CREATE DATABASE second TEMPLATE template0")
+    await asyncio.gather(migrate(empty), migrate(server.dsn("second")))
+    await query(empty, "DROP DATABASE second WITH (FORCE)")
+
+
+async def test_a_newer_database_is_refused_untouched(migrated):
+    await query(migrated, "INSERT INTO ledger.migrations VALUES (9999, '9999_future')")
+    await query(migrated, "DROP FUNCTION ledger.claim_codes")
+    with pytest.raises(Broken, match="newer"):
+        await migrate(migrated)
+    assert not await query(migrated, "SELECT 1 FROM pg_proc WHERE proname = 'claim_codes'")
+
+
+CHANGES = (
+    "UPDATE ledger.events SET kind = kind",
+    "DELETE FROM ledger.events",
+    "TRUNCATE ledger.events",
+    "INSERT INTO ledger.events SELECT * FROM ledger.events",
+    "UPDATE ledger.events_2025 SET kind = kind",
+    "TRUNCATE ledger.events_2025",
+    "INSERT INTO ledger.events_2025 SELECT * FROM ledger.events_2025",
+    "UPDATE ledger.heads SET position = position",
+    "DELETE FROM ledger.cells",
+    "INSERT INTO ledger.lines VALUES (1, 1, 1, '{}')",
+    "DELETE FROM ledger.sequences",
+    "DELETE FROM ledger.steps",
+    "UPDATE ledger.rulebook SET position = 0",
+    "SELECT 1 FROM ledger.heads FOR UPDATE",
+    "CREATE TABLE ledger.mine ()",
+    "ALTER TABLE ledger.events DISABLE TRIGGER ALL",
+    "SET ROLE qazyna_owner",
+)
+
+
+@pytest.fixture(scope="session")
+async def guarded(server, world_template):
+    """A database of which no test may change anything, with a login for each role."""
+    admin = await asyncpg.connect(server.dsn("postgres"))
+    await admin.execute(f"CREATE DATABASE guarded TEMPLATE {world_template}")
+    for role in ("writer", "projector", "reader"):
+        await admin.execute(f"CREATE ROLE login_{role} LOGIN IN ROLE qazyna_{role}")
+    await admin.close()
+    return server.dsn("guarded")
+
+
+@pytest.mark.parametrize("statement", CHANGES)
+@pytest.mark.parametrize("role", ["writer", "projector", "reader"])
+async def test_no_role_of_the_service_changes_what_is_stored(guarded, role, statement):
+    connection = await asyncpg.connect(guarded)
+    try:
+        await connection.execute(f"SET SESSION AUTHORIZATION login_{role}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_each_role_may_do_its_own_and_no_more(guarded):
+    may = {}
+    for role in ("writer", "projector", "reader", "public"):
+        rows = await query(guarded, """SELECT proname FROM pg_proc
+            WHERE pronamespace = 'ledger'::regnamespace AND has_function_privilege($1, oid,
+            'EXECUTE')""", role if role == "public" else f"qazyna_{role}")  # fmt: skip
+        may[role] = {row["proname"] for row in rows}
+    assert may == {
+        "writer": {"append", "claim_codes", "ensure_year", "lock_heads"},
+        "projector": {"sequence_step"}, "reader": set(), "public": set(),
+    }  # fmt: skip
+    assert await query(guarded, "SELECT 1 FROM ledger.stored_events", role="qazyna_reader")
+
+
+@pytest.mark.parametrize("table", ["events", "events_0", "events_2025", "events_2044", "lines",
+                                   "sequences"])  # fmt: skip
+@pytest.mark.parametrize("replica", [False, True])
+async def test_triggers_stop_even_a_superuser(dsn, clock, table, replica):
+    async with Ledger(dsn, clock=clock) as ledger:
+        code = "KZ-2044-rayon-1"
+        await accepted(ledger, opening(code, 1, 3, 2044))
+        await asyncio.sleep(0.1)
+    connection = await asyncpg.connect(dsn)
+    try:
+        if replica:
+            await connection.execute("SET session_replication_role = replica")
+        column = {"lines": "line", "sequences": "sequence"}.get(table, "kind")
+        for change in (f"UPDATE ledger.{table} SET {column} = {column}",
+                       f"DELETE FROM ledger.{table}", f"TRUNCATE ledger.{table}",
+                       f"TRUNCATE ledger.{table} CASCADE"):  # fmt: skip
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="immutable"):
+                await connection.execute(change)
+    finally:
+        await connection.close()
+
+
+async def test_a_new_year_waits_for_no_append_under_way(dsn, clock):
+    """The partition is attached while another transaction has written events of another year."""
+    connection = await asyncpg.connect(dsn)
+    busy = connection.transaction()
+    await busy.start()
+    await connection.execute("LOCK TABLE ledger.events IN ROW EXCLUSIVE MODE")
+    async with Ledger(dsn, clock=clock) as ledger:
+        async with asyncio.timeout(5):
+            await accepted(ledger, opening("KZ-2033-rayon-1", 1, 3, 2033))
+            await accepted(ledger, pay(RAYON))
+    await busy.rollback()
+    await connection.close()
+
+
+async def test_two_processes_make_a_new_year_at_once(dsn, clock):
+    async with Ledger(dsn, clock=clock) as one, Ledger(dsn, clock=clock) as two:
+        await asyncio.gather(*(accepted(ledger, opening(f"KZ-2034-rayon-{n}", 1, 3, 2034))
+                               for n, ledger in enumerate((one, two, one, two))))  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes"])
+async def test_a_server_that_may_lose_postings_is_refused(server, migrated, setting):
+    await assert_durable(migrated)
+    if setting == "synchronous_commit":
+        name = migrated.split("/")[3].split("?")[0]
+        await query(migrated, f"ALTER DATABASE {name} SET synchronous_commit = off")
+    else:
+        return
+    with pytest.raises(Broken, match=setting) as raised:
+        await assert_durable(migrated)
+    assert raised.value.details["setting"] == setting
+
+
+async def test_a_server_without_fsync_is_refused(tmp_path):
+    with EmbeddedPostgres(tmp_path / "home", fsync=False) as server:
+        with pytest.raises(Broken, match="fsync"):
+            await assert_durable(server.dsn("postgres"))
