@@ -18,14 +18,14 @@ LAG_EVENTS_MAX = 20_000
 
 
 @router.get("/healthz", summary="Whether the process answers", response_class=Response,
-            responses={200: {"model": Health}})  # fmt: skip
+            responses={200: {"model": Health}, **problem_answers(422)})  # fmt: skip
 async def healthz() -> Response:
     """Answer without asking anything else."""
     return json_response({"status": "alive"})
 
 
 @router.get("/readyz", summary="Whether postings and reports work", response_class=Response,
-            responses={200: {"model": Readiness}, **problem_answers(503)})  # fmt: skip
+            responses={200: {"model": Readiness}, **problem_answers(422, 503)})  # fmt: skip
 async def readyz(request: Request) -> Response:
     """Answer 200 when commands are taken, the database answers and reports keep up."""
     parts = parts_of(request)

@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.documents import problem_answers
 from api.parameters import only_known
 from api.parts import parts_of
 
@@ -76,7 +77,8 @@ class Telemetry:
 
 @router.get(
     "/metrics", summary="Metrics for Prometheus", response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+               **problem_answers(422)},
 )  # fmt: skip
 async def metrics(request: Request) -> Response:
     """Answer the metrics of this application, of the projections and of the process as text."""

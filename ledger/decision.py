@@ -6,6 +6,7 @@ the law's order. A refusal is an event too; it changes no cell.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -168,8 +169,7 @@ def decide(
     case = Case(states, command, rules, recorded_at)
     try:
         _check_common(case)
-        for _ in command.decide(case) or ():
-            pass
+        deque(command.decide(case), maxlen=0)
         broken, flags = _check_limits(case)
     except Refuse as verdict:
         return _refused(case, verdict.refusal)

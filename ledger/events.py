@@ -206,14 +206,19 @@ class CommandRefused(Event):
                              "command_id": self.command_id}, stored=True)
 
 
-@cache
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def adapter(cls: type[Any]) -> TypeAdapter[Any]:
     """Return the checker of a declared class, built once."""
-    return TypeAdapter(cls)
+    found = _ADAPTERS.get(cls)
+    if found is None:
+        found = _ADAPTERS[cls] = TypeAdapter(cls)
+    return found
 
 
 @cache
-def _required(cls: type[Any]) -> frozenset[str]:
+def _required(cls: Any) -> frozenset[str]:
     """Return the names of a declared class's fields that have no default."""
     return frozenset(f.name for f in fields(cls) if f.default is MISSING)
 

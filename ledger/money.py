@@ -31,7 +31,7 @@ def to_minor(text: str, digits: int) -> int:
         msg = f"the currency has {digits} decimals, the amount has {len(fraction)}"
         raise ValueError(msg)
     negative = whole.startswith("-")
-    minor = int(whole) * 10**digits
+    minor = int(whole) * int(10**digits)
     cents = int(fraction[:digits].ljust(digits, "0") or 0)
     minor = minor - cents if negative else minor + cents
     if abs(minor) > MAX_MINOR:

@@ -70,14 +70,10 @@ def _uuid(value: Any) -> Any:
     return UUID(value)
 
 
-def _wire_amount(low: int, high: int) -> Any:
-    """Annotate an amount: integer minor units between the bounds, a decimal string on the wire."""
-    sign = "-?" if low < 0 else ""
-    shape = {"type": "string", "pattern": rf"^{sign}(0|[1-9][0-9]{{0,13}})(\.[0-9]{{1,2}})?$",
-             "examples": ["430.00"]}  # fmt: skip
-    return Annotated[
-        int, BeforeValidator(_amount), Field(strict=True, ge=low, le=high), WithJsonSchema(shape)
-    ]
+def _shape(sign: str = "") -> WithJsonSchema:
+    """Describe an amount on the wire: a decimal string of at most two decimals."""
+    pattern = rf"^{sign}(0|[1-9][0-9]{{0,13}})(\.[0-9]{{1,2}})?$"
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["430.00"]})
 
 
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=500), AfterValidator(clean)]
@@ -92,11 +88,17 @@ BudgetCode = Annotated[
 Month = Annotated[str, Field(strict=True, pattern=r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])$")]
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
 Id = Annotated[UUID, BeforeValidator(_uuid, json_schema_input_type=UUID)]
-Positive = _wire_amount(1, MAX_MINOR)
+Positive = Annotated[
+    int, BeforeValidator(_amount), Field(strict=True, ge=1, le=MAX_MINOR), _shape()
+]
 """An amount above zero; the event kind gives the direction."""
-NonNegative = _wire_amount(0, MAX_MINOR)
+NonNegative = Annotated[
+    int, BeforeValidator(_amount), Field(strict=True, ge=0, le=MAX_MINOR), _shape()
+]
 """An amount of zero or more."""
-Signed = _wire_amount(-MAX_MINOR, MAX_MINOR)
+Signed = Annotated[
+    int, BeforeValidator(_amount), Field(strict=True, ge=-MAX_MINOR, le=MAX_MINOR), _shape("-?")
+]
 """A change or a balance, of either sign."""
 Amount = Annotated[Positive, Field(alias="amount")]
 """The field `amount_minor` of a command: positive, `amount` on the wire."""

@@ -106,7 +106,7 @@ def test_every_route_documents_its_problems():
 def test_every_code_of_the_service_stands_in_the_table():
     used = set()
     for path in (ROOT / "api").rglob("*.py"):
-        if not path.is_relative_to(ROOT / "api" / "load"):
+        if path.relative_to(ROOT / "api").parts[0] not in ("load", "cli", "doors.py", "home.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
                         and node.func.id in ("Problem", "NotFound") and node.args
