@@ -18,9 +18,9 @@ def check_authority(
 
     An action that the jurisdiction does not list at all at that level is open to nobody.
     """
-    rules = [r for r in jurisdiction.authority if r.action == action and r.holds(level, on)]
-    if any(capacity in rule.capacities for rule in rules):
+    if jurisdiction.allows(action, capacity, level, on):
         return
+    rules = [r for r in jurisdiction.authority if r.action == action and r.holds(level, on)]
     allowed = sorted({capacity for rule in rules for capacity in rule.capacities})
     law = "; ".join(sorted({rule.law for rule in rules if rule.law}))
     raise Refuse(

@@ -34,18 +34,30 @@ def check_document(
     paths = [part.line for part in lines]
     if len(set(paths)) != len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
-        raise Refuse("duplicate-line", f"line {' / '.join(twice)} stands twice", rule="I2",
-                     line=" / ".join(twice))
+        raise Refuse(
+            "duplicate-line",
+            f"line {' / '.join(twice)} stands twice",
+            rule="I2",
+            line=" / ".join(twice),
+        )
     check_nesting(result)
     for part in lines:
         if part.amount_minor < 0 and not part.contra:
-            raise Refuse("negative-amount", f"line {' / '.join(part.line)} is negative and not "
-                         "declared a contra line", rule="I27", line=" / ".join(part.line),
-                         amount_minor=part.amount_minor)
+            raise Refuse(
+                "negative-amount",
+                f"line {' / '.join(part.line)} is negative and not declared a contra line",
+                rule="I27",
+                line=" / ".join(part.line),
+                amount_minor=part.amount_minor,
+            )
         if part.amount_minor > 0 and part.contra:
-            raise Refuse("contra-positive", f"the contra line {' / '.join(part.line)} is above "
-                         "zero", rule="I27", line=" / ".join(part.line),
-                         amount_minor=part.amount_minor)
+            raise Refuse(
+                "contra-positive",
+                f"the contra line {' / '.join(part.line)} is above zero",
+                rule="I27",
+                line=" / ".join(part.line),
+                amount_minor=part.amount_minor,
+            )
     _check_sums(result, totals)
     _check_balance(case, result, balance_minor)
 
@@ -55,8 +67,12 @@ def check_nesting(result: Paths) -> None:
     for path in result:
         for depth in range(1, len(path)):
             if path[:depth] in result:
-                raise Refuse("nested-line", f"{' / '.join(path)} lies below the line "
-                             f"{' / '.join(path[:depth])}", rule="I2", line=" / ".join(path))
+                raise Refuse(
+                    "nested-line",
+                    f"{' / '.join(path)} lies below the line {' / '.join(path[:depth])}",
+                    rule="I2",
+                    line=" / ".join(path),
+                )
 
 
 def _check_sums(result: Paths, totals: Sequence[Total]) -> None:
@@ -68,10 +84,15 @@ def _check_sums(result: Paths, totals: Sequence[Total]) -> None:
     for total in totals:
         found = sums.get(total.line, 0)
         if found != total.amount_minor:
-            raise Refuse("hierarchy-sum", f"the lines of {' / '.join(total.line)} sum to "
-                         f"{found}, the document says {total.amount_minor}", rule="I2",
-                         line=" / ".join(total.line), lines_minor=found,
-                         document_minor=total.amount_minor)
+            raise Refuse(
+                "hierarchy-sum",
+                f"the lines of {' / '.join(total.line)} sum to "
+                f"{found}, the document says {total.amount_minor}",
+                rule="I2",
+                line=" / ".join(total.line),
+                lines_minor=found,
+                document_minor=total.amount_minor,
+            )
 
 
 def _check_balance(case: Case, result: Paths, balance_minor: int | None) -> None:
@@ -90,12 +111,28 @@ def _check_balance(case: Case, result: Paths, balance_minor: int | None) -> None
         if section.identity:
             sides.add(section.side)
     if len(sides) > 1 and balance_minor is None:
-        raise Refuse("balance-missing", "a budget with receipts and spending states its balance",
-                     rule="I1", law="K25 9", computed_minor=identity)
+        raise Refuse(
+            "balance-missing",
+            "a budget with receipts and spending states its balance",
+            rule="I1",
+            law="K25 9",
+            computed_minor=identity,
+        )
     if balance_minor is not None and balance_minor != identity:
-        raise Refuse("balance-identity", f"I - II - III - IV = {identity}, the document says "
-                     f"{balance_minor}", rule="I1", law="K25 9", computed_minor=identity,
-                     document_minor=balance_minor)
+        raise Refuse(
+            "balance-identity",
+            f"I - II - III - IV = {identity}, the document says {balance_minor}",
+            rule="I1",
+            law="K25 9",
+            computed_minor=identity,
+            document_minor=balance_minor,
+        )
     if financed and financing != -identity:
-        raise Refuse("financing-identity", f"financing is {financing}, the balance {identity}",
-                     rule="I1", law="K25 9", financing_minor=financing, balance_minor=identity)
+        raise Refuse(
+            "financing-identity",
+            f"financing is {financing}, the balance {identity}",
+            rule="I1",
+            law="K25 9",
+            financing_minor=financing,
+            balance_minor=identity,
+        )

@@ -252,8 +252,13 @@ class Overlay:
         sums = cell.measures[measure]
         tail = (sums.total,) if day == sums.last_day else sums.sums
         if max(tail) > SUM_MAX or min(tail) < -SUM_MAX:
-            raise Refuse("sum-too-large", f"{measure} of {subject(key)} would leave 63 bits",
-                         rule="I27", measure=measure, subject=subject(key))
+            raise Refuse(
+                "sum-too-large",
+                f"{measure} of {subject(key)} would leave 63 bits",
+                rule="I27",
+                measure=measure,
+                subject=subject(key),
+            )
         self.changed[key] = cell
         if MONTH not in measure:
             self.since[key] = min(day, self.since.get(key, day))
@@ -282,8 +287,9 @@ class Overlay:
                 if MONTH in measure:
                     continue
                 merged = cell.timeline(measure).plus(timeline)
-                cell = Cell(key=key, number=cell.number, measures={**cell.measures,
-                                                                   measure: merged})
+                cell = Cell(
+                    key=key, number=cell.number, measures={**cell.measures, measure: merged}
+                )
         self.changed[key] = cell
 
 

@@ -68,12 +68,22 @@ class Classification:
         section = jurisdiction.section(path[0])
         if section is None:
             known = ", ".join(s.name for s in jurisdiction.sections)
-            raise Refuse("unknown-section", f"{path[0]} is none of: {known}", rule="I26", law=LAW,
-                         section=path[0])
+            raise Refuse(
+                "unknown-section",
+                f"{path[0]} is none of: {known}",
+                rule="I26",
+                law=LAW,
+                section=path[0],
+            )
         if len(path) - 1 > len(section.dimensions):
-            raise Refuse("unknown-code", f"{section.name} has {len(section.dimensions)} levels of "
-                         f"codes, the line has {len(path) - 1}", rule="I26", law=LAW,
-                         line=" / ".join(path))
+            raise Refuse(
+                "unknown-code",
+                f"{section.name} has {len(section.dimensions)} levels of "
+                f"codes, the line has {len(path) - 1}",
+                rule="I26",
+                law=LAW,
+                line=" / ".join(path),
+            )
         for depth, code in enumerate(path[1:], start=1):
             self._check_code(path[: depth + 1], code, section, on)
         return section
@@ -81,10 +91,16 @@ class Classification:
     def _check_code(self, prefix: tuple[str, ...], code: str, section: Section, on: date) -> None:
         """Check one code's form and, where a list is loaded for the day, its membership."""
         dimension = section.dimensions[len(prefix) - 2]
-        if dimension.width and not (len(code) == dimension.width and code.isascii()
-                                    and code.isdigit()):
-            raise Refuse("unknown-code", f"{dimension.name} is {dimension.width} digit(s), "
-                         f"not {code!r}", rule="I26", law=LAW, line=" / ".join(prefix))
+        if dimension.width and not (
+            len(code) == dimension.width and code.isascii() and code.isdigit()
+        ):
+            raise Refuse(
+                "unknown-code",
+                f"{dimension.name} is {dimension.width} digit(s), not {code!r}",
+                rule="I26",
+                law=LAW,
+                line=" / ".join(prefix),
+            )
         place = (section.name, len(prefix))
         for version in self.in_force(on):
             if place in version.lists:
@@ -96,8 +112,16 @@ class Classification:
         """Refuse a code that the list in force does not hold, telling an expired one apart."""
         other = [v for v in self.versions if prefix in v.titles]
         code = "code-not-in-force" if other else "unknown-code"
-        when = "; ".join(f"{v.name}: from {v.effective_from} to {v.effective_until or 'now'}"
-                         for v in other)
-        raise Refuse(code, f"{' / '.join(prefix)} is not in the classification in force on {on}"
-                     + (f" (it was in {when})" if when else ""), rule="I26", law=LAW,
-                     line=" / ".join(prefix), on=on, classifier=version.name)
+        when = "; ".join(
+            f"{v.name}: from {v.effective_from} to {v.effective_until or 'now'}" for v in other
+        )
+        raise Refuse(
+            code,
+            f"{' / '.join(prefix)} is not in the classification in force on {on}"
+            + (f" (it was in {when})" if when else ""),
+            rule="I26",
+            law=LAW,
+            line=" / ".join(prefix),
+            on=on,
+            classifier=version.name,
+        )

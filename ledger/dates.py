@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 MICROSECOND = 1_000_000
@@ -50,6 +51,7 @@ def month_start(month: str) -> date:
     return date.fromisoformat(f"{month}-01")
 
 
+@lru_cache(maxsize=4096)
 def local_day(recorded_at: int, timezone: str) -> date:
     """Return the calendar day of a moment (microseconds UTC) in the jurisdiction's time zone."""
     moment = datetime.fromtimestamp(recorded_at // MICROSECOND, tz=UTC)

@@ -10,22 +10,11 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from ledger.authority import check_authority
-from ledger.cells import (
-    ALWAYS,
-    BUDGET,
-    LIMITS,
-    BudgetState,
-    Cell,
-    Key,
-    Limit,
-    Overlay,
-    broken_limit,
-    room,
-    shortfalls,
-)
+from ledger.cells import BUDGET, BudgetState, Cell, Key, Overlay
 from ledger.dates import FiscalYear, local_day
 from ledger.errors import BrokenLimit, Refusal, Refuse
 from ledger.events import (
@@ -37,6 +26,7 @@ from ledger.events import (
     with_flags,
 )
 from ledger.jurisdiction import Jurisdiction
+from ledger.limits import check_limits, guards
 from ledger.rules import Rules
 
 
@@ -87,7 +77,7 @@ class Case:
         """Level of the budget; 0 for the rulebook."""
         return int(self.facts.get("level", 0))
 
-    @property
+    @cached_property
     def year(self) -> FiscalYear:
         """The budget's fiscal year."""
         return self.jurisdiction.fiscal_year(int(self.facts["year"]))
@@ -98,7 +88,7 @@ class Case:
         source = self.command.source
         return source.recorded_on if source else self.ledger_day
 
-    @property
+    @cached_property
     def ledger_day(self) -> date:
         """The day of `recorded_at` in the jurisdiction's time zone."""
         return local_day(self.recorded_at, self.jurisdiction.timezone)
@@ -144,8 +134,13 @@ class Case:
                 return cell
         if self.command.action in (self.policy("lines-opened-by") or ()):
             return None
-        raise Refuse("unknown-line", f"the budget has no line {' / '.join(path)}",
-                     rule="B4", law="K25 14", line=" / ".join(path))
+        raise Refuse(
+            "unknown-line",
+            f"the budget has no line {' / '.join(path)}",
+            rule="B4",
+            law="K25 14",
+            line=" / ".join(path),
+        )
 
     def sign(self, path: tuple[str, ...]) -> int:
         """Return -1 for a contra line or a line below one, else 1."""
@@ -170,15 +165,19 @@ def decide(
     try:
         _check_common(case)
         deque(command.decide(case), maxlen=0)
-        broken, flags = _check_limits(case)
+        broken, flags = check_limits(case.overlays, case.rules)
     except Refuse as verdict:
         return _refused(case, verdict.refusal)
     if broken:
         return _refused(case, _limit_refusal(case, broken))
     events = case.events
     events[0] = with_flags(events[0], flags)
-    return Decision(command=command, events=events, overlays=case.overlays,
-                    guards=_guards(case))
+    return Decision(
+        command=command,
+        events=events,
+        overlays=case.overlays,
+        guards=guards(case.overlays, case.rules, command.effective),
+    )
 
 
 def _refused(case: Case, refusal: Refusal) -> Decision:
@@ -200,31 +199,54 @@ def _check_common(case: Case) -> None:
     """Check what every command must fulfil: stage, dates, authority, classification."""
     command = case.command
     if case.rules.adopted is None:
-        case.require(command.name == "AdoptJurisdiction", "no-jurisdiction",
-                     "the ledger has no jurisdiction yet", rule="A18")
+        case.require(
+            command.name == "AdoptJurisdiction",
+            "no-jurisdiction",
+            "the ledger has no jurisdiction yet",
+            rule="A18",
+        )
         return
     _check_stage(case)
     _check_dates(case)
-    check_authority(case.jurisdiction, action=command.action, capacity=command.actor.capacity,
-                    level=case.level, on=command.adopted)
+    check_authority(
+        case.jurisdiction,
+        action=command.action,
+        capacity=command.actor.capacity,
+        level=case.level,
+        on=command.adopted,
+    )
     if command.reason_required:
-        case.require(command.reason, "reason-missing", f"{command.name} needs a reason",
-                     rule="I30", law="K25 121")
+        case.require(
+            command.reason,
+            "reason-missing",
+            f"{command.name} needs a reason",
+            rule="I30",
+            law="K25 121",
+        )
     for path in command.named_lines():
-        case.rules.classification.check(path, command.effective, case.jurisdiction)
+        case.rules.check_line(path, command.effective)
 
 
 def _check_stage(case: Case) -> None:
     """Check that the budget stands at a stage in which the command is possible (I4)."""
     stages = getattr(case.command, "stages", ("approved",))
     stage = case.facts.get("stage", "rulebook" if case.command.budget == RULEBOOK else "none")
-    if stage == "opened" and "approved" in stages and (
-        case.rules.policy("approval-required", case.level, case.command.effective) or _YES
-    ).value == "no":
+    if (
+        stage == "opened"
+        and "approved" in stages
+        and (
+            case.rules.policy("approval-required", case.level, case.command.effective) or _YES
+        ).value
+        == "no"
+    ):
         return
-    case.require(stage in stages, "wrong-stage",
-                 f"the budget is {stage}, the command needs {' or '.join(stages)}",
-                 rule="I4", stage=stage)
+    if stage not in stages:
+        raise Refuse(
+            "wrong-stage",
+            f"the budget is {stage}, the command needs {' or '.join(stages)}",
+            rule="I4",
+            stage=stage,
+        )
 
 
 @dataclass(frozen=True)
@@ -240,154 +262,58 @@ _YES = _Default()
 def _check_dates(case: Case) -> None:
     """Check the four dates against each other, the fiscal year and the ledger's day."""
     command, today = case.command, case.today
-    case.require(today <= case.ledger_day, "source-in-future",
-                 f"the source is dated {today}, the ledger's day is {case.ledger_day}",
-                 rule="B1", today=case.ledger_day)
-    case.require(command.adopted <= today, "adopted-in-future",
-                 f"adopted on {command.adopted}, today is {today}", rule="B1",
-                 adopted_on=command.adopted, today=today)
-    case.require(command.act.date <= command.adopted, "dates-out-of-order",
-                 f"the act is dated {command.act.date}, after its adoption on {command.adopted}",
-                 rule="B1", act_date=command.act.date, adopted_on=command.adopted)
+    adopted = command.adopted
+    if today > case.ledger_day:
+        raise Refuse(
+            "source-in-future",
+            f"the source is dated {today}, the ledger's day is {case.ledger_day}",
+            rule="B1",
+            today=case.ledger_day,
+        )
+    if adopted > today:
+        raise Refuse(
+            "adopted-in-future",
+            f"adopted on {adopted}, today is {today}",
+            rule="B1",
+            adopted_on=adopted,
+            today=today,
+        )
+    if command.act.date > adopted:
+        raise Refuse(
+            "dates-out-of-order",
+            f"the act is dated {command.act.date}, after its adoption on {adopted}",
+            rule="B1",
+            act_date=command.act.date,
+            adopted_on=adopted,
+        )
     value_date = getattr(command, "value_date", None)
-    if value_date:
-        case.require(value_date <= today, "value-date-in-future",
-                     f"the money moves on {value_date}, today is {today}", rule="B6",
-                     value_date=value_date, today=today)
+    if value_date and value_date > today:
+        raise Refuse(
+            "value-date-in-future",
+            f"the money moves on {value_date}, today is {today}",
+            rule="B6",
+            value_date=value_date,
+            today=today,
+        )
     if "year" in case.facts and not getattr(command, "timeless", False):
-        year = case.year
-        case.require(command.effective in year, "outside-fiscal-year",
-                     f"{command.effective} is not within {year.start} to {year.end}",
-                     rule="B1", law="K25 101", effective=command.effective)
-        case.require(today <= year.end, "year-closed",
-                     f"the year ended on {year.end}, today is {today}", rule="I5",
-                     law="K25 115", today=today, year_end=year.end)
-
-
-def _check_limits(case: Case) -> tuple[list[BrokenLimit], tuple[str, ...]]:
-    """Check every limit of every touched cell; return what stops and what warns."""
-    stops: list[BrokenLimit] = []
-    warns: list[str] = []
-    for limit in LIMITS:
-        for overlay in case.overlays.values():
-            for key, since in overlay.since.items():
-                if key[0] not in limit.kinds or not applies(overlay, key, limit, case):
-                    continue
-                mode, found = _check_limit(case, overlay, key, limit, since)
-                if found is not None:
-                    stops.append(found)
-                elif mode == "warn" and limit.name not in warns:
-                    warns.append(limit.name)
-    return stops, tuple(warns)
-
-
-def _check_limit(
-    case: Case, overlay: Overlay, key: Key, limit: Limit, since: int
-) -> tuple[str, BrokenLimit | None]:
-    """Return "stop" with the first day that breaks, "warn" where that is all, else "off".
-
-    Each day is judged by the control in force on it. Only a day on which the command took room
-    counts: a limit exceeded under an earlier warning does not block what does not make it worse.
-    """
-    hardest = "off"
-    after, before = overlay.changed[key], overlay.base.cells.get(key)
-    if limit.use in after.measures and (before is None or limit.cap not in before.measures):
-        since = min(since, after.measures[limit.use].days[0])
-    for day, left in shortfalls(after, limit, since):
-        mode, tolerance = _mode(case, overlay, limit, day)
-        if mode == "off" or left >= -tolerance:
-            continue
-        had = 0
-        if before is not None and (
-            limit.cap in before.measures or applies(overlay.base, key, limit, case)
-        ):
-            had = room(before, limit, day)
-        if left >= had:
-            continue
-        if mode == "stop":
-            return mode, broken_limit(key, limit, day, had, left)
-        hardest = "warn"
-    return hardest, None
-
-
-def _mode(case: Case, overlay: Overlay, limit: Limit, day: int) -> tuple[str, int]:
-    """Return how hard a limit is for a budget on a day."""
-    if limit.name in ALWAYS:
-        return "stop", 0
-    cell = overlay.get(BUDGET)
-    level = int(cell.facts.get("level", 0)) if cell else 0
-    control = case.rules.control(limit.name, level, date.fromordinal(day))
-    return control.mode, control.tolerance_minor
-
-
-def applies(cells: Overlay | BudgetState, key: Key, limit: Limit, case: Case) -> bool:
-    """Tell whether a limit concerns a cell.
-
-    A line's limit applies where the cap's figure stands at or below the line; where no cell of
-    the path has the figure it applies to the deepest one, with a cap of zero. Receipts have no
-    caps and contra lines are mirrored, so neither is limited.
-    """
-    cell = cells.get(key)
-    if cell is None:
-        return False
-    if key[0] == "budget" and limit.name == "plan-balance":
-        return "plan_receipts" in cell.measures
-    if key[0] != "line":
-        return limit.cap in cell.measures or limit.use in cell.measures
-    section = case.jurisdiction.section(key[1][0])
-    if section is None or cell.facts.get("contra"):
-        return False
-    if section.side != "spending" and limit.name not in ALWAYS:
-        return False
-    if limit.use and limit.use not in cell.measures:
-        return False
-    if limit.cap in cell.measures:
-        return True
-    if not limit.use:
-        return False
-    path = key[1]
-    on_path = [cells.get(("line", path[:depth])) for depth in range(1, len(path) + 1)]
-    if any(c is not None and limit.cap in c.measures for c in on_path):
-        return False
-    below = any(c.key[1][: len(path)] == path and c.key != key and limit.use in c.measures
-                for c in cells.lines())
-    return not below
-
-
-GUARDS = {"cash": 1, "special-account": 1, "payments-plan": 2, "unused-registration": 4,
-          "commitments-plan": 8, "appropriation": 16, "plan-balance": 32}  # fmt: skip
-"""The bit of each limit that the database guards again with a CHECK on end-of-line figures."""
-
-
-def _guards(case: Case) -> dict[tuple[str, Key], tuple[int, int]]:
-    """Return for every changed cell which CHECKs must hold from now on, and the tolerance.
-
-    A limit is guarded where it stops and holds: a figure left above its cap by an earlier
-    warning must not block what does not make it worse.
-    """
-    found = {}
-    for code, overlay in case.overlays.items():
-        budget = overlay.get(BUDGET)
-        level = int(budget.facts.get("level", 0)) if budget else 0
-        for key, cell in overlay.changed.items():
-            bits = slack = 0
-            broken = set()
-            for limit in LIMITS:
-                bit = GUARDS.get(limit.name, 0)
-                if not bit or key[0] not in limit.kinds or limit.cap not in cell.measures:
-                    continue
-                control = case.rules.control(limit.name, level, case.command.effective)
-                if control.mode != "stop" or not applies(overlay, key, limit, case):
-                    continue
-                used = cell.total(limit.use) if limit.use else 0
-                if used > cell.total(limit.cap) + control.tolerance_minor:
-                    broken.add(bit)
-                bits |= bit
-                slack = max(slack, control.tolerance_minor)
-            for bit in broken:
-                bits &= ~bit
-            found[code, key] = (bits, slack)
-    return found
+        year, effective = case.year, command.effective
+        if effective not in year:
+            raise Refuse(
+                "outside-fiscal-year",
+                f"{effective} is not within {year.start} to {year.end}",
+                rule="B1",
+                law="K25 101",
+                effective=effective,
+            )
+        if today > year.end:
+            raise Refuse(
+                "year-closed",
+                f"the year ended on {year.end}, today is {today}",
+                rule="I5",
+                law="K25 115",
+                today=today,
+                year_end=year.end,
+            )
 
 
 def _limit_refusal(case: Case, broken: list[BrokenLimit]) -> Refusal:

@@ -122,7 +122,9 @@ class Refusal:
 class Refuse(Exception):  # noqa: N818 - a verdict, not an error
     """Raised inside a decision to refuse the command; never leaves `ledger.decision`."""
 
-    def __init__(self, code: str, message: str, *, rule: str, law: str = "", **figures: Any) -> None:
+    def __init__(
+        self, code: str, message: str, *, rule: str, law: str = "", **figures: Any
+    ) -> None:
         """Build the refusal; `figures` are shown to the client as given."""
         super().__init__(message)
         self.refusal = Refusal(

@@ -83,8 +83,10 @@ class Command:
     @property
     def effective(self) -> date:
         """Day from which the command has legal effect (a money movement: its value date)."""
-        return getattr(self, "effective_from", None) or getattr(self, "value_date", None) or (
-            self.adopted
+        return (
+            getattr(self, "effective_from", None)
+            or getattr(self, "value_date", None)
+            or (self.adopted)
         )
 
     def budgets(self) -> tuple[str, ...]:
@@ -164,8 +166,11 @@ def event(kind: str, *, example: Mapping[str, Any], version: int = 1) -> Callabl
         if kind in EVENTS and EVENTS[kind].__qualname__ != cls.__qualname__:
             msg = f"event kind {kind} is declared twice"
             raise TypeError(msg)
-        missing = [f"upcast_v{n}_v{n + 1}" for n in range(1, version)
-                   if not hasattr(cls, f"upcast_v{n}_v{n + 1}")]
+        missing = [
+            f"upcast_v{n}_v{n + 1}"
+            for n in range(1, version)
+            if not hasattr(cls, f"upcast_v{n}_v{n + 1}")
+        ]
         if missing:
             msg = f"event kind {kind} cannot read its old versions: {missing}"
             raise TypeError(msg)
@@ -180,11 +185,27 @@ def event(kind: str, *, example: Mapping[str, Any], version: int = 1) -> Callabl
 @event(
     "ledger.command.refused",
     example={
-        "command": {"name": "ExecutePayment", "line": ["expenditure", "01"], "contract": "C1",
-                    "amount_minor": 43000, "value_date": "2025-07-01"},
-        "refusal": {"code": "limit-exceeded", "message": "…", "rule": "I7", "limits": [
-            {"limit": "unused-registration", "subject": "contract C1", "day": "2025-07-01",
-             "asked_minor": 43000, "available_minor": 42000}]},
+        "command": {
+            "name": "ExecutePayment",
+            "line": ["expenditure", "01"],
+            "contract": "C1",
+            "amount_minor": 43000,
+            "value_date": "2025-07-01",
+        },
+        "refusal": {
+            "code": "limit-exceeded",
+            "message": "…",
+            "rule": "I7",
+            "limits": [
+                {
+                    "limit": "unused-registration",
+                    "subject": "contract C1",
+                    "day": "2025-07-01",
+                    "asked_minor": 43000,
+                    "available_minor": 42000,
+                }
+            ],
+        },
     },
 )
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +223,10 @@ class CommandRefused(Event):
     @property
     def asked(self) -> Command:
         """The refused command, read again."""
-        return read_command({**self.command, "budget": self.originator_id,
-                             "command_id": self.command_id}, stored=True)
+        return read_command(
+            {**self.command, "budget": self.originator_id, "command_id": self.command_id},
+            stored=True,
+        )
 
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
@@ -289,17 +312,14 @@ def decode(body: bytes, budget: str, position: int) -> Event:
     """Read a stored body as a typed event of the newest version."""
     cls, state = typed_state(body)
     if cls is not CommandRefused and "command" in state:
-        state["command"] = {**state["command"], "budget": budget,
-                            "command_id": state["command_id"]}
+        state["command"] = {**state["command"], "budget": budget, "command_id": state["command_id"]}
         state["command"].pop("name")
     state["originator_id"], state["originator_version"] = budget, position
     found: Event = adapter(cls).validate_python(state, by_alias=False, by_name=True)
     return found
 
 
-def read_command(
-    document: Mapping[str, Any], *, digits: int = 2, stored: bool = False
-) -> Command:
+def read_command(document: Mapping[str, Any], *, digits: int = 2, stored: bool = False) -> Command:
     """Read a command from JSON types: from the wire (amounts are decimal strings) or stored.
 
     Raises `Invalid` listing every place and reason.
@@ -330,8 +350,12 @@ def read_command(
 def link(previous: bytes, log: int, position: int, body: bytes) -> bytes:
     """Return the chain hash of one event (design §2)."""
     return hashlib.sha256(
-        b"\x02" + previous + log.to_bytes(8, "big") + position.to_bytes(8, "big")
-        + len(body).to_bytes(4, "big") + body
+        b"\x02"
+        + previous
+        + log.to_bytes(8, "big")
+        + position.to_bytes(8, "big")
+        + len(body).to_bytes(4, "big")
+        + body
     ).digest()
 
 

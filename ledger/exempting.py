@@ -46,8 +46,13 @@ def exempt(case: Case, line: tuple[str, ...], on: date) -> Exemption | None:
 def to_fact(entry: Exemption) -> list[Any]:
     """Return an entry as the stored fact of the exempt cell."""
     until = entry.effective_until.isoformat() if entry.effective_until else None
-    return [entry.effective_from.isoformat(), until, list(entry.line or ()), entry.name,
-            list(entry.levels)]
+    return [
+        entry.effective_from.isoformat(),
+        until,
+        list(entry.line or ()),
+        entry.name,
+        list(entry.levels),
+    ]
 
 
 def from_fact(value: Any) -> Exemption:

@@ -134,6 +134,16 @@ class Jurisdiction:
         """Return the budget year named by the calendar year it starts in."""
         return FiscalYear.of(year, self.year_starts)
 
+    def allows(self, action: str, capacity: str, level: int, on: date) -> bool:
+        """Tell whether a rule of authority in force lets a capacity act."""
+        asked = ("allows", action, capacity, level, on)
+        if asked not in self._found:
+            self._found[asked] = any(
+                rule.action == action and capacity in rule.capacities and rule.holds(level, on)
+                for rule in self.authority
+            )
+        return bool(self._found[asked])
+
     def control(self, name: str, level: int, on: date) -> Control:
         """Return the control in force; the latest `since` wins; none declared means "off"."""
         asked = ("control", name, level, on)

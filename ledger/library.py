@@ -142,13 +142,18 @@ class EventMapper(Mapper[str]):
             cause = error.__cause__
             raise cause if isinstance(cause, LedgerError) else error from None
         if state.pop("kind") != stored_event.topic:
-            raise Corrupt("the kind beside a body is not the kind in it",
-                          budget=str(stored_event.originator_id),
-                          position=stored_event.originator_version)
+            raise Corrupt(
+                "the kind beside a body is not the kind in it",
+                budget=str(stored_event.originator_id),
+                position=stored_event.originator_version,
+            )
         if cls is not CommandRefused and "command" in state:
             asked = {k: v for k, v in state["command"].items() if k != "name"}
-            state["command"] = {**asked, "budget": state["originator_id"],
-                                "command_id": state["command_id"]}
+            state["command"] = {
+                **asked,
+                "budget": state["originator_id"],
+                "command_id": state["command_id"],
+            }
         try:
             found: Event = adapter(cls).validate_python(state, by_alias=False, by_name=True)
         except ValidationError as error:
@@ -222,7 +227,9 @@ class LedgerRecorder(ApplicationRecorder):
             raise
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any  # noqa: ARG002 - the same
+        self,
+        stored_events: Sequence[StoredEvent],
+        **kwargs: Any,  # noqa: ARG002 - the same
     ) -> Sequence[int] | None:
         """Refuse, and say how to post."""
         raise ReadOnly(HOW_TO_POST)
@@ -244,14 +251,15 @@ class LedgerRecorder(ApplicationRecorder):
         """Return events by sequence, from `start` (or after it) up to `stop`."""
         after = 0 if start is None else start - inclusive_of_start
         upto = SEQUENCE_MAX if stop is None else stop
-        rows = self._run(self._fetch("queries/stored_notifications", after, upto,
-                                     list(topics) or None, limit))
+        rows = self._run(
+            self._fetch("queries/stored_notifications", after, upto, list(topics) or None, limit)
+        )
         return [Notification(**row) for row in rows]
 
     def max_notification_id(self) -> int | None:
         """Return the last sequence, None for an empty ledger."""
-        rows = self._run(self._fetch("queries/last_notification"))
-        return rows[0]["notification_id"] if rows else None
+        last: int | None = self._run(self._fetch("queries/last_notification"))[0][0]
+        return last
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> LedgerSubscription:
         """Return an endless iterator of the events after the sequence `gt`."""
@@ -300,7 +308,10 @@ class LedgerRecorder(ApplicationRecorder):
     async def _connect(self) -> Any:
         try:
             return await asyncpg.create_pool(
-                self._dsn, min_size=1, max_size=self._size, timeout=10,
+                self._dsn,
+                min_size=1,
+                max_size=self._size,
+                timeout=10,
                 server_settings=self._settings(),
             )
         except (*LOST, asyncpg.PostgresError) as error:
@@ -308,8 +319,13 @@ class LedgerRecorder(ApplicationRecorder):
 
     @staticmethod
     def _settings() -> dict[str, str]:
-        return {"role": ROLES["reader"], "default_transaction_read_only": "on", "jit": "off",
-                "application_name": "qazyna library", "timezone": "UTC"}
+        return {
+            "role": ROLES["reader"],
+            "default_transaction_read_only": "on",
+            "jit": "off",
+            "application_name": "qazyna library",
+            "timezone": "UTC",
+        }
 
     async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
         """Run a named query; a read is repeated when its connection broke."""
@@ -402,7 +418,8 @@ class LedgerFactory(InfrastructureFactory[TrackingRecorder]):
         return self._recorder
 
     def tracking_recorder(
-        self, tracking_recorder_class: Any = None  # noqa: ARG002 - the library's signature
+        self,
+        tracking_recorder_class: Any = None,  # noqa: ARG002 - the library's signature
     ) -> TrackingRecorder:
         """Refuse: what a projection writes lies outside the ledger."""
         msg = "a view of your own needs a PERSISTENCE_MODULE of its own, as eventsourcing.popo"
@@ -463,8 +480,17 @@ class BudgetTotals:
         self.version += 1
         move = event.movement()
         for measure, amount in move.amounts.items():
-            self.amounts[Place(measure, move.counts_from, move.month, move.line or (),
-                               move.contract, move.payment, move.account)] += amount
+            self.amounts[
+                Place(
+                    measure,
+                    move.counts_from,
+                    move.month,
+                    move.line or (),
+                    move.contract,
+                    move.payment,
+                    move.account,
+                )
+            ] += amount
         for key, facts in event.facts():
             merged = {**self.facts.get(key, {}), **facts}
             self.facts[key] = {k: v for k, v in merged.items() if v is not None}

@@ -26,9 +26,14 @@ PLANS = ("commitments", "payments", "receipts")
 
 @event(
     "budget.plan.month.changed",
-    example={"line": ["expenditure", "01", "101", "001"], "plan": "payments",
-             "month": "2025-10", "change_minor": -10000, "effective_from": "2025-03-06",
-             "adopted_on": "2025-03-06"},
+    example={
+        "line": ["expenditure", "01", "101", "001"],
+        "plan": "payments",
+        "month": "2025-10",
+        "change_minor": -10000,
+        "effective_from": "2025-03-06",
+        "adopted_on": "2025-03-06",
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class PlanMonthChanged(Event):
@@ -57,8 +62,13 @@ def change_plans(
     `absolute` plans replace every month of the plans they name; others are signed changes.
     """
     if plans and effective not in case.year:
-        raise Refuse("outside-fiscal-year", f"plans take effect on {effective}, outside the year",
-                     rule="B6", law="K25 101", effective=effective)
+        raise Refuse(
+            "outside-fiscal-year",
+            f"plans take effect on {effective}, outside the year",
+            rule="B6",
+            law="K25 101",
+            effective=effective,
+        )
     for part in plans:
         case.line(part.line)
         for plan in PLANS:
@@ -79,11 +89,16 @@ def _months(case: Case, months: Sequence[MonthAmount]) -> Mapping[str, int]:
     wanted: dict[str, int] = {}
     for part in months:
         if month_start(part.month) not in case.year:
-            raise Refuse("outside-fiscal-year", f"{part.month} is not a month of the year",
-                         rule="B6", month=part.month)
+            raise Refuse(
+                "outside-fiscal-year",
+                f"{part.month} is not a month of the year",
+                rule="B6",
+                month=part.month,
+            )
         if part.month in wanted:
-            raise Refuse("duplicate-line", f"{part.month} stands twice", rule="B6",
-                         month=part.month)
+            raise Refuse(
+                "duplicate-line", f"{part.month} stands twice", rule="B6", month=part.month
+            )
         wanted[part.month] = part.amount_minor
     return wanted
 
@@ -125,14 +140,26 @@ def _check_line(case: Case, line: tuple[str, ...], plan: str) -> None:
     section = case.jurisdiction.section(line[0])
     side = "receipts" if plan == "receipts" else "spending"
     if section is None or section.side != side:
-        raise Refuse("wrong-plan", f"a plan of {plan} belongs to {side}, not to {line[0]}",
-                     rule="B6", law="K25 103", line=" / ".join(line))
+        raise Refuse(
+            "wrong-plan",
+            f"a plan of {plan} belongs to {side}, not to {line[0]}",
+            rule="B6",
+            law="K25 103",
+            line=" / ".join(line),
+        )
     prefix = f"plan_{plan}{MONTH}"
     for cell in case.own.lines():
         path = cell.key[1]
         depth = min(len(path), len(line))
-        if path != line and path[:depth] == line[:depth] and any(
-            name.startswith(prefix) for name in cell.measures
+        if (
+            path != line
+            and path[:depth] == line[:depth]
+            and any(name.startswith(prefix) for name in cell.measures)
         ):
-            raise Refuse("nested-line", f"{' / '.join(path)} carries the plan already",
-                         rule="I2", law="K25 103", line=" / ".join(line))
+            raise Refuse(
+                "nested-line",
+                f"{' / '.join(path)} carries the plan already",
+                rule="I2",
+                law="K25 103",
+                line=" / ".join(line),
+            )

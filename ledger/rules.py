@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 from ledger.classification import Classification, Classifier
 from ledger.errors import Broken
-from ledger.jurisdiction import Control, Jurisdiction, Policy
+from ledger.jurisdiction import Control, Jurisdiction, Policy, Section
+
+CHECKED_MAX = 50_000
+"""Most valid lines remembered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,22 @@ class Rules:
     def policy(self, name: str, level: int, on: date) -> Policy | None:
         """Return a dated policy, or None."""
         return self.jurisdiction.policy(name, level, on)
+
+    @cached_property
+    def _checked(self) -> dict[tuple[tuple[str, ...], date], Section]:
+        """Lines that were found valid before, by day."""
+        return {}
+
+    def check_line(self, path: tuple[str, ...], on: date) -> Section:
+        """Return a line's section; refuse a line whose codes are not valid on a day (I26)."""
+        asked = (path, on)
+        found = self._checked.get(asked)
+        if found is None:
+            found = self.classification.check(path, on, self.jurisdiction)
+            if len(self._checked) >= CHECKED_MAX:
+                self._checked.clear()
+            self._checked[asked] = found
+        return found
 
     def with_jurisdiction(self, adopted: Jurisdiction) -> Rules:
         """Return the rules with another jurisdiction."""

@@ -104,8 +104,12 @@ class Ledger:
                 raise NotFound("unknown-budget", f"no budget {budget} is open", budget=budget)
             found = await find_answer(connection, heads[budget], command_id)
         if found is None:
-            raise NotFound("unknown-command", f"no command {command_id} is stored in {budget}",
-                           budget=budget, command_id=str(command_id))
+            raise NotFound(
+                "unknown-command",
+                f"no command {command_id} is stored in {budget}",
+                budget=budget,
+                command_id=str(command_id),
+            )
         return found
 
     async def events(

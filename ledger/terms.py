@@ -29,8 +29,10 @@ STRICT = ConfigDict(extra="forbid", frozen=True)
 
 def clean(text: str) -> str:
     """Refuse control characters and lone surrogates; write the rest in NFC (RFC 8785 input)."""
-    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000
-           for char in text):
+    if any(
+        ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000
+        for char in text
+    ):
         msg = "text holds a control character or a lone surrogate"
         raise ValueError(msg)
     return unicodedata.normalize("NFC", text)
@@ -79,7 +81,8 @@ def _shape(sign: str = "") -> WithJsonSchema:
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=500), AfterValidator(clean)]
 LongText = Annotated[str, Field(strict=True, min_length=1, max_length=4000), AfterValidator(clean)]
 Name = Annotated[
-    str, Field(strict=True, min_length=1, max_length=120, pattern=r"^\S(.*\S)?$"),
+    str,
+    Field(strict=True, min_length=1, max_length=120, pattern=r"^\S(.*\S)?$"),
     AfterValidator(clean),
 ]
 BudgetCode = Annotated[

@@ -113,7 +113,8 @@ class Runner:
                 self.waiting.moved.set()
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(nudged.wait(), IDLE_SECONDS)
+                async with asyncio.timeout(IDLE_SECONDS):  # wait_for may swallow a cancel (3.11)
+                    await nudged.wait()
 
     async def _watch(self, lease: Any) -> None:
         """Keep the metrics; fails, and so ends the lead, when the lease's connection is gone."""

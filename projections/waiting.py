@@ -82,7 +82,8 @@ class Waiting:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="readers that wait")
         try:
-            return await asyncio.wait_for(reader.answer, timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                return await reader.answer
         except TimeoutError:
             raise NotAppliedYet(f"{budget} is not applied up to position {position} yet",
                                 budget=budget, position=position) from None  # fmt: skip
@@ -109,7 +110,8 @@ class Waiting:
                         reader.answer.set_exception(error)
             self._readers = [reader for reader in self._readers if not reader.answer.done()]
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.moved.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):  # wait_for may swallow a cancel (3.11)
+                    await self.moved.wait()
 
     async def _look(self, readers: list[_Reader]) -> None:
         """Answer every reader that can be answered now."""

@@ -35,8 +35,9 @@ class AdjustBudget(Command):
         """Adjust distinct, known lines within the limits of a reallocation."""
         paths = [part.line for part in self.lines]
         case.require(paths, "empty-document", "the adjustment has no lines", rule="I2")
-        case.require(len(set(paths)) == len(paths), "duplicate-line", "a line stands twice",
-                     rule="I2")
+        case.require(
+            len(set(paths)) == len(paths), "duplicate-line", "a line stands twice", rule="I2"
+        )
         for path in paths:
             case.line(path)
         figures = {cell.key[1] for cell in case.own.lines() if cell.facts.get("figure")}
@@ -84,23 +85,35 @@ def check_balance(case: Any, lines: tuple[LineChange, ...]) -> None:
 
     Asked where the budget has both receipts and spending; a budget of one side has no balance.
     """
-    sections = {name: case.jurisdiction.section(name) for name in
-                {cell.key[1][0] for cell in case.own.lines()} | {p.line[0] for p in lines}}
+    sections = {
+        name: case.jurisdiction.section(name)
+        for name in {cell.key[1][0] for cell in case.own.lines()} | {p.line[0] for p in lines}
+    }
     if len({section.side for section in sections.values()}) < 2:  # noqa: PLR2004 - two sides
         return
     total = sum((sections[p.line[0]].identity + sections[p.line[0]].financing) * p.change_minor
                 for p in lines)  # fmt: skip
-    case.require(total == 0, "balance-identity",
-                 f"the adjustment changes I - II - III - IV + VI by {total}", rule="I1",
-                 law="K25 9", change_minor=total)
+    case.require(
+        total == 0,
+        "balance-identity",
+        f"the adjustment changes I - II - III - IV + VI by {total}",
+        rule="I1",
+        law="K25 9",
+        change_minor=total,
+    )
 
 
 def check_reallocation(case: Any, lines: tuple[LineChange, ...]) -> None:
     """Refuse a reallocation that changes a section's total or takes too much of a programme."""
     for part in lines:
         section = case.jurisdiction.section(part.line[0])
-        case.require(section.side == "spending", "wrong-section",
-                     "only spending is reallocated", rule="I14", line=" / ".join(part.line))
+        case.require(
+            section.side == "spending",
+            "wrong-section",
+            "only spending is reallocated",
+            rule="I14",
+            line=" / ".join(part.line),
+        )
     check_totals(lines, "reallocation-not-zero")
     most = case.policy("reallocation-max-bps")
     if most is None:
@@ -116,8 +129,14 @@ def check_totals(lines: tuple[LineChange, ...], code: str) -> None:
         sums[part.line[0]] = sums.get(part.line[0], 0) + part.change_minor
     for section, total in sums.items():
         if total:
-            raise Refuse(code, f"the adjustment changes the total of {section} by {total}",
-                         rule="I14", law=LAW, section=section, total_minor=total)
+            raise Refuse(
+                code,
+                f"the adjustment changes the total of {section} by {total}",
+                rule="I14",
+                law=LAW,
+                section=section,
+                total_minor=total,
+            )
 
 
 def _check_contra(case: Any, lines: tuple[LineChange, ...]) -> None:
@@ -153,19 +172,32 @@ def _check_donor(
             taken += int(cell.facts.get("given_minor", 0))
             amended += cell.total("amended")
     if taken * 10_000 > most * amended:
-        raise Refuse("reallocation-above-share",
-                     f"{' / '.join(programme)} would give {taken} of {amended}, more than "
-                     f"{most / 100:g} %", rule="I14", law=LAW, line=" / ".join(programme),
-                     taken_minor=taken, amended_minor=amended, limit_bps=most)
+        raise Refuse(
+            "reallocation-above-share",
+            f"{' / '.join(programme)} would give {taken} of {amended}, more than {most / 100:g} %",
+            rule="I14",
+            law=LAW,
+            line=" / ".join(programme),
+            taken_minor=taken,
+            amended_minor=amended,
+            limit_bps=most,
+        )
 
 
 @event(
     "budget.adjusted",
-    example={"command": {
-        "name": "AdjustBudget", "effective_from": "2025-03-06", "reason": "slow start of P",
-        "basis": "reallocation",
-        "lines": [{"line": ["expenditure", "01"], "change_minor": -10000},
-                  {"line": ["expenditure", "02"], "change_minor": 10000}]}},
+    example={
+        "command": {
+            "name": "AdjustBudget",
+            "effective_from": "2025-03-06",
+            "reason": "slow start of P",
+            "basis": "reallocation",
+            "lines": [
+                {"line": ["expenditure", "01"], "change_minor": -10000},
+                {"line": ["expenditure", "02"], "change_minor": 10000},
+            ],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class BudgetAdjusted(Event):
@@ -180,8 +212,13 @@ class BudgetAdjusted(Event):
 
 @event(
     "budget.line.adjusted",
-    example={"line": ["expenditure", "01"], "change_minor": -10000, "given_minor": 10000,
-             "effective_from": "2025-03-06", "adopted_on": "2025-03-06"},
+    example={
+        "line": ["expenditure", "01"],
+        "change_minor": -10000,
+        "given_minor": 10000,
+        "effective_from": "2025-03-06",
+        "adopted_on": "2025-03-06",
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class LineAdjusted(Event):
@@ -196,8 +233,12 @@ class LineAdjusted(Event):
 
     def movement(self) -> Movement:
         """Change the adjusted figure."""
-        return Movement(effective_from=self.effective_from, adopted_on=self.adopted_on,
-                        line=self.line, amounts={"adjusted": self.change_minor})
+        return Movement(
+            effective_from=self.effective_from,
+            adopted_on=self.adopted_on,
+            line=self.line,
+            amounts={"adjusted": self.change_minor},
+        )
 
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember the figure and what was given away."""

@@ -33,9 +33,14 @@ class AmendBudget(Command):
     def decide(self, case: Any) -> Iterator[Event]:
         """Amend if the whole budget still balances and the act is not older than the last."""
         last = date.fromisoformat(case.facts.get("legislated_on", date.min.isoformat()))
-        case.require(last <= self.adopted, "dates-out-of-order",
-                     f"the last act was adopted on {last}, this one on {self.adopted}",
-                     rule="B1", last_adopted_on=last, adopted_on=self.adopted)
+        case.require(
+            last <= self.adopted,
+            "dates-out-of-order",
+            f"the last act was adopted on {last}, this one on {self.adopted}",
+            rule="B1",
+            last_adopted_on=last,
+            adopted_on=self.adopted,
+        )
         result = {cell.key[1]: cell.total("amended") for cell in case.own.lines()
                   if cell.facts.get("figure")}  # fmt: skip
         result |= {part.line: part.amount_minor for part in self.lines}
@@ -80,10 +85,18 @@ def steps(cell: Cell, amount: int, since: date) -> Iterator[tuple[date, int, int
 
 @event(
     "budget.amended",
-    example={"command": {
-        "name": "AmendBudget", "effective_from": "2025-01-01", "reason": "receipts above plan",
-        "balance_minor": 0, "lines": [{"line": ["revenue", "1"], "amount_minor": 230000},
-                                {"line": ["expenditure", "01"], "amount_minor": 230000}]}},
+    example={
+        "command": {
+            "name": "AmendBudget",
+            "effective_from": "2025-01-01",
+            "reason": "receipts above plan",
+            "balance_minor": 0,
+            "lines": [
+                {"line": ["revenue", "1"], "amount_minor": 230000},
+                {"line": ["expenditure", "01"], "amount_minor": 230000},
+            ],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class BudgetAmended(Event):
@@ -102,8 +115,13 @@ class BudgetAmended(Event):
 
 @event(
     "budget.line.amended",
-    example={"line": ["expenditure", "01"], "amended_minor": 20000, "adjusted_minor": 10000,
-             "effective_from": "2025-01-01", "adopted_on": "2025-04-10"},
+    example={
+        "line": ["expenditure", "01"],
+        "amended_minor": 20000,
+        "adjusted_minor": 10000,
+        "effective_from": "2025-01-01",
+        "adopted_on": "2025-04-10",
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class LineAmended(Event):

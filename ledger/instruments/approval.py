@@ -30,8 +30,13 @@ class ApproveBudget(Command):
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Approve lines that are distinct, of one depth per branch, balanced and summed up."""
-        check_document(case, {part.line: part.amount_minor for part in self.lines},
-                       self.lines, self.totals, self.balance_minor)
+        check_document(
+            case,
+            {part.line: part.amount_minor for part in self.lines},
+            self.lines,
+            self.totals,
+            self.balance_minor,
+        )
         yield case.emit(BudgetApproved)
         for part in self.lines:
             yield case.emit(
@@ -43,10 +48,17 @@ class ApproveBudget(Command):
 
 @event(
     "budget.approved",
-    example={"command": {
-        "name": "ApproveBudget", "effective_from": "2025-01-01", "balance_minor": 0,
-        "lines": [{"line": ["revenue", "1"], "amount_minor": 200000},
-                  {"line": ["expenditure", "01"], "amount_minor": 200000}]}},
+    example={
+        "command": {
+            "name": "ApproveBudget",
+            "effective_from": "2025-01-01",
+            "balance_minor": 0,
+            "lines": [
+                {"line": ["revenue", "1"], "amount_minor": 200000},
+                {"line": ["expenditure", "01"], "amount_minor": 200000},
+            ],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class BudgetApproved(Event):
@@ -65,9 +77,13 @@ class BudgetApproved(Event):
 
 @event(
     "budget.line.approved",
-    example={"line": ["expenditure", "01", "101", "001"], "amount_minor": 1933631300000,
-             "effective_from": "2025-01-01", "adopted_on": "2024-12-04",
-             "title": "Обеспечение деятельности Главы государства"},
+    example={
+        "line": ["expenditure", "01", "101", "001"],
+        "amount_minor": 1933631300000,
+        "effective_from": "2025-01-01",
+        "adopted_on": "2024-12-04",
+        "title": "Обеспечение деятельности Главы государства",
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class LineApproved(Event):
@@ -84,8 +100,12 @@ class LineApproved(Event):
         """Set all three figures."""
         effective: date = self.effective_from
         amount = self.amount_minor
-        return Movement(effective_from=effective, adopted_on=self.adopted_on, line=self.line,
-                        amounts={"approved": amount, "amended": amount, "adjusted": amount})
+        return Movement(
+            effective_from=effective,
+            adopted_on=self.adopted_on,
+            line=self.line,
+            amounts={"approved": amount, "amended": amount, "adjusted": amount},
+        )
 
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember that the line has a figure of its own."""

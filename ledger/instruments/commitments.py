@@ -23,11 +23,21 @@ def registered(case: Any, contract: str) -> Cell:
     """Return the cell of a registered contract. Refuses `unknown-contract`, `contract-closed`."""
     cell: Cell | None = case.own.get(("contract", contract))
     if cell is None:
-        raise Refuse("unknown-contract", f"no contract {contract} is registered", rule="I7",
-                     law=LAW, contract=contract)
+        raise Refuse(
+            "unknown-contract",
+            f"no contract {contract} is registered",
+            rule="I7",
+            law=LAW,
+            contract=contract,
+        )
     if cell.facts["status"] != "registered":
-        raise Refuse("contract-closed", f"contract {contract} is {cell.facts['status']}",
-                     rule="I7", law=LAW, contract=contract)
+        raise Refuse(
+            "contract-closed",
+            f"contract {contract} is {cell.facts['status']}",
+            rule="I7",
+            law=LAW,
+            contract=contract,
+        )
     return cell
 
 
@@ -47,28 +57,52 @@ class RegisterCommitment(Command):
         """Register a new contract in time; the commitments plan is checked as a limit."""
         case.line(self.line)
         section = case.jurisdiction.section(self.line[0])
-        case.require(section.side == "spending", "wrong-section",
-                     "only spending is committed", rule="B6", line=" / ".join(self.line))
-        case.require(self.effective_from <= case.today, "value-date-in-future",
-                     f"registered on {self.effective_from}, today is {case.today}", rule="B6")
-        case.require(case.own.get(("contract", self.contract)) is None, "contract-exists",
-                     f"contract {self.contract} is registered already", rule="I28",
-                     contract=self.contract)
+        case.require(
+            section.side == "spending",
+            "wrong-section",
+            "only spending is committed",
+            rule="B6",
+            line=" / ".join(self.line),
+        )
+        case.require(
+            self.effective_from <= case.today,
+            "value-date-in-future",
+            f"registered on {self.effective_from}, today is {case.today}",
+            rule="B6",
+        )
+        case.require(
+            case.own.get(("contract", self.contract)) is None,
+            "contract-exists",
+            f"contract {self.contract} is registered already",
+            rule="I28",
+            contract=self.contract,
+        )
         closes = case.policy("registration-closes", case.today)
         if closes is not None and self.exception is None:
             last: date = case.year.anniversary(closes)
-            case.require(case.today <= last and self.effective_from <= last,
-                         "registration-closed",
-                         f"no registration after {last}, today is {case.today}", rule="I8",
-                         law=LAW, last_day=last, today=case.today)
+            case.require(
+                case.today <= last and self.effective_from <= last,
+                "registration-closed",
+                f"no registration after {last}, today is {case.today}",
+                rule="I8",
+                law=LAW,
+                last_day=last,
+                today=case.today,
+            )
         yield case.emit(CommitmentRegistered, contra=case.sign(self.line) < 0)
 
 
 @event(
     "budget.commitment.registered",
-    example={"command": {"name": "RegisterCommitment", "contract": "C1",
-                         "line": ["expenditure", "01", "101", "001"], "amount_minor": 60000,
-                         "effective_from": "2025-01-20"}},
+    example={
+        "command": {
+            "name": "RegisterCommitment",
+            "contract": "C1",
+            "line": ["expenditure", "01", "101", "001"],
+            "amount_minor": 60000,
+            "effective_from": "2025-01-20",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class CommitmentRegistered(Event):
@@ -81,15 +115,26 @@ class CommitmentRegistered(Event):
         """Accept the commitment on its line."""
         asked = self.command
         amount = -asked.amount_minor if self.contra else asked.amount_minor
-        return Movement(effective_from=asked.effective_from, adopted_on=asked.adopted,
-                        line=asked.line, contract=asked.contract, amounts={"accepted": amount})
+        return Movement(
+            effective_from=asked.effective_from,
+            adopted_on=asked.adopted,
+            line=asked.line,
+            contract=asked.contract,
+            amounts={"accepted": amount},
+        )
 
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember the contract's line and status."""
         asked = self.command
-        yield ("contract", asked.contract), {"line": list(asked.line), "status": "registered",
-                                             "payee": asked.payee,
-                                             "contra": True if self.contra else None}
+        yield (
+            ("contract", asked.contract),
+            {
+                "line": list(asked.line),
+                "status": "registered",
+                "payee": asked.payee,
+                "contra": True if self.contra else None,
+            },
+        )
 
 
 @command("ChangeCommitment", action="commit", reason=True)
@@ -105,17 +150,29 @@ class ChangeCommitment(Command):
         """Change a registered contract; never below what is paid on it (a limit)."""
         cell = registered(case, self.contract)
         case.require(self.change_minor != 0, "no-change", "the change is zero", rule="I28")
-        case.require(self.effective_from <= case.today, "value-date-in-future",
-                     f"effective on {self.effective_from}, today is {case.today}", rule="B6")
-        yield case.emit(CommitmentChanged, line=tuple(cell.facts["line"]),
-                        contra=bool(cell.facts.get("contra")))
+        case.require(
+            self.effective_from <= case.today,
+            "value-date-in-future",
+            f"effective on {self.effective_from}, today is {case.today}",
+            rule="B6",
+        )
+        yield case.emit(
+            CommitmentChanged, line=tuple(cell.facts["line"]), contra=bool(cell.facts.get("contra"))
+        )
 
 
 @event(
     "budget.commitment.changed",
-    example={"line": ["expenditure", "01", "101", "001"],
-             "command": {"name": "ChangeCommitment", "contract": "C1", "change_minor": -5000,
-                         "effective_from": "2025-03-20", "reason": "supplementary agreement"}},
+    example={
+        "line": ["expenditure", "01", "101", "001"],
+        "command": {
+            "name": "ChangeCommitment",
+            "contract": "C1",
+            "change_minor": -5000,
+            "effective_from": "2025-03-20",
+            "reason": "supplementary agreement",
+        },
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class CommitmentChanged(Event):
@@ -149,19 +206,37 @@ class CancelCommitment(Command):
         contra = bool(cell.facts.get("contra"))
         rest = cell.total("accepted") - cell.total("executed")
         rest = -rest if contra else rest
-        case.require(rest > 0, "nothing-to-cancel", f"contract {self.contract} has no unpaid rest",
-                     rule="I7", law=LAW, contract=self.contract)
-        case.require(self.effective_from <= case.today, "value-date-in-future",
-                     f"effective on {self.effective_from}, today is {case.today}", rule="B6")
-        yield case.emit(CommitmentCancelled, line=tuple(cell.facts["line"]), amount_minor=rest,
-                        contra=contra)
+        case.require(
+            rest > 0,
+            "nothing-to-cancel",
+            f"contract {self.contract} has no unpaid rest",
+            rule="I7",
+            law=LAW,
+            contract=self.contract,
+        )
+        case.require(
+            self.effective_from <= case.today,
+            "value-date-in-future",
+            f"effective on {self.effective_from}, today is {case.today}",
+            rule="B6",
+        )
+        yield case.emit(
+            CommitmentCancelled, line=tuple(cell.facts["line"]), amount_minor=rest, contra=contra
+        )
 
 
 @event(
     "budget.commitment.cancelled",
-    example={"line": ["expenditure", "01", "101", "001"], "amount_minor": 42000,
-             "command": {"name": "CancelCommitment", "contract": "C1",
-                         "effective_from": "2025-09-01", "reason": "supplier withdrew"}},
+    example={
+        "line": ["expenditure", "01", "101", "001"],
+        "amount_minor": 42000,
+        "command": {
+            "name": "CancelCommitment",
+            "contract": "C1",
+            "effective_from": "2025-09-01",
+            "reason": "supplier withdrew",
+        },
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class CommitmentCancelled(Event):

@@ -43,14 +43,21 @@ class SetExemptList(Command):
     def decide(self, case: Any) -> Iterator[Event]:
         """Set entries that name a valid line or at least a name."""
         case.require(self.entries, "empty-document", "the list has no entries", rule="I10")
-        case.require(not self.levels or self.budget == RULEBOOK, "wrong-level",
-                     "only a list of the rulebook names levels", rule="I10")
-        case.require(self.effective_until is None or self.effective_from <= self.effective_until,
-                     "dates-out-of-order", "the list ends before it starts", rule="I10")
+        case.require(
+            not self.levels or self.budget == RULEBOOK,
+            "wrong-level",
+            "only a list of the rulebook names levels",
+            rule="I10",
+        )
+        case.require(
+            self.effective_until is None or self.effective_from <= self.effective_until,
+            "dates-out-of-order",
+            "the list ends before it starts",
+            rule="I10",
+        )
         for entry in self.entries:
             if entry.line is not None:
-                case.rules.classification.check(entry.line, self.effective_from,
-                                                case.jurisdiction)
+                case.rules.classification.check(entry.line, self.effective_from, case.jurisdiction)
             elif entry.name is None:
                 raise Refuse("empty-document", "an entry has neither line nor name", rule="I10")
         yield case.emit(ExemptListSet)
@@ -66,10 +73,19 @@ class SetExemptList(Command):
 
 @event(
     "budget.exempt_list.set",
-    example={"command": {"name": "SetExemptList", "effective_from": "2025-01-01",
-                         "effective_until": "2025-12-31",
-                         "entries": [{"line": ["expenditure", "06", "213", "027", "142"],
-                                      "name": "Выплата пенсий и пособий"}]}},
+    example={
+        "command": {
+            "name": "SetExemptList",
+            "effective_from": "2025-01-01",
+            "effective_until": "2025-12-31",
+            "entries": [
+                {
+                    "line": ["expenditure", "06", "213", "027", "142"],
+                    "name": "Выплата пенсий и пособий",
+                }
+            ],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class ExemptListSet(Event):
@@ -107,24 +123,41 @@ class ResolveExemptName(Command):
         """Resolve a name that a list in force holds to a line of a valid code."""
         known = [entry for entry in entries(case, self.effective_from)
                  if entry.name == self.exempt_name]  # fmt: skip
-        case.require(known, "unknown-exempt-name",
-                     f"no list in force on {self.effective_from} names {self.exempt_name!r}",
-                     rule="I10", name=self.exempt_name)
-        case.require(self.effective_until is None or self.effective_from <= self.effective_until,
-                     "dates-out-of-order", "the entry ends before it starts", rule="I10")
+        case.require(
+            known,
+            "unknown-exempt-name",
+            f"no list in force on {self.effective_from} names {self.exempt_name!r}",
+            rule="I10",
+            name=self.exempt_name,
+        )
+        case.require(
+            self.effective_until is None or self.effective_from <= self.effective_until,
+            "dates-out-of-order",
+            "the entry ends before it starts",
+            rule="I10",
+        )
         yield case.emit(ExemptNameResolved)
 
     def exemption(self) -> Exemption:
         """Return the resolved entry."""
-        return Exemption(effective_from=self.effective_from, line=self.line,
-                         effective_until=self.effective_until, name=self.exempt_name)
+        return Exemption(
+            effective_from=self.effective_from,
+            line=self.line,
+            effective_until=self.effective_until,
+            name=self.exempt_name,
+        )
 
 
 @event(
     "budget.exempt_name.resolved",
-    example={"command": {"name": "ResolveExemptName", "effective_from": "2025-01-01",
-                         "exempt_name": "Пропаганда здорового образа жизни",
-                         "line": ["expenditure", "05", "253", "006"]}},
+    example={
+        "command": {
+            "name": "ResolveExemptName",
+            "effective_from": "2025-01-01",
+            "exempt_name": "Пропаганда здорового образа жизни",
+            "line": ["expenditure", "05", "253", "006"],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class ExemptNameResolved(Event):

@@ -13,6 +13,7 @@ from ledger.cells import BUDGET, Key
 from ledger.events import RULEBOOK, Command, Event, Movement, command, event
 from ledger.terms import BudgetCode, LevelNumber, RegionNumber, Text, YearNumber
 
+
 @command("OpenBudget", action="open")
 @dataclass(frozen=True, kw_only=True)
 class OpenBudget(Command):
@@ -28,21 +29,36 @@ class OpenBudget(Command):
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Open a budget of a known level whose code says its year."""
-        case.require(self.budget != RULEBOOK, "wrong-stage", "the rulebook is no budget",
-                     rule="I4")
+        case.require(self.budget != RULEBOOK, "wrong-stage", "the rulebook is no budget", rule="I4")
         known = [level.level for level in case.jurisdiction.levels]
-        case.require(self.level in known, "unknown-level",
-                     f"level {self.level} is none of {known}", rule="A38", level=self.level)
-        case.require(self.budget.split("-")[1] == str(self.year), "wrong-year",
-                     f"the code {self.budget} does not name the year {self.year}", rule="B1",
-                     year=self.year)
+        case.require(
+            self.level in known,
+            "unknown-level",
+            f"level {self.level} is none of {known}",
+            rule="A38",
+            level=self.level,
+        )
+        case.require(
+            self.budget.split("-")[1] == str(self.year),
+            "wrong-year",
+            f"the code {self.budget} does not name the year {self.year}",
+            rule="B1",
+            year=self.year,
+        )
         yield case.emit(BudgetOpened)
 
 
 @event(
     "budget.opened",
-    example={"command": {"name": "OpenBudget", "region": 19, "level": 2, "year": 2025,
-                         "title": "Алматинская область"}},
+    example={
+        "command": {
+            "name": "OpenBudget",
+            "region": 19,
+            "level": 2,
+            "year": 2025,
+            "title": "Алматинская область",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class BudgetOpened(Event):
@@ -57,5 +73,14 @@ class BudgetOpened(Event):
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember what the budget is."""
         asked = self.command
-        yield BUDGET, {"stage": "opened", "region": asked.region, "level": asked.level,
-                       "year": asked.year, "title": asked.title, "parent": asked.parent}
+        yield (
+            BUDGET,
+            {
+                "stage": "opened",
+                "region": asked.region,
+                "level": asked.level,
+                "year": asked.year,
+                "title": asked.title,
+                "parent": asked.parent,
+            },
+        )

@@ -35,13 +35,21 @@ class ExecutePayment(Command):
         """Pay on a known line; cash, plan and registration are checked as limits."""
         case.line(self.line)
         section = case.jurisdiction.section(self.line[0])
-        case.require(section.side == "spending", "wrong-section",
-                     "payments are made from spending lines", rule="B6",
-                     line=" / ".join(self.line))
+        case.require(
+            section.side == "spending",
+            "wrong-section",
+            "payments are made from spending lines",
+            rule="B6",
+            line=" / ".join(self.line),
+        )
         if self.contract is None:
-            case.require(case.policy("registration-required") != "yes",
-                         "registration-missing", "the payment needs a registered contract",
-                         rule="I7", law="K25 109")
+            case.require(
+                case.policy("registration-required") != "yes",
+                "registration-missing",
+                "the payment needs a registered contract",
+                rule="I7",
+                law="K25 109",
+            )
         else:
             check_contract(case, self.contract, self.line)
         yield case.emit(PaymentExecuted, contra=case.sign(self.line) < 0)
@@ -51,23 +59,44 @@ def check_contract(case: Any, contract: str, line: tuple[str, ...]) -> None:
     """Refuse a payment on an unknown or cancelled contract, or outside the contract's line."""
     cell: Cell | None = case.own.get(("contract", contract))
     if cell is None:
-        raise Refuse("unknown-contract", f"no contract {contract} is registered", rule="I7",
-                     law="K25 109", contract=contract)
+        raise Refuse(
+            "unknown-contract",
+            f"no contract {contract} is registered",
+            rule="I7",
+            law="K25 109",
+            contract=contract,
+        )
     if cell.facts["status"] != "registered":
-        raise Refuse("contract-closed", f"contract {contract} is {cell.facts['status']}",
-                     rule="I7", law="K25 109", contract=contract)
+        raise Refuse(
+            "contract-closed",
+            f"contract {contract} is {cell.facts['status']}",
+            rule="I7",
+            law="K25 109",
+            contract=contract,
+        )
     committed = tuple(cell.facts["line"])
     if line[: len(committed)] != committed:
-        raise Refuse("wrong-line", f"contract {contract} is registered on "
-                     f"{' / '.join(committed)}", rule="I7", law=LAW, contract=contract,
-                     line=" / ".join(line))
+        raise Refuse(
+            "wrong-line",
+            f"contract {contract} is registered on {' / '.join(committed)}",
+            rule="I7",
+            law=LAW,
+            contract=contract,
+            line=" / ".join(line),
+        )
 
 
 @event(
     "budget.payment.executed",
-    example={"command": {"name": "ExecutePayment", "contract": "C1",
-                         "line": ["expenditure", "01", "101", "001"], "amount_minor": 20000,
-                         "value_date": "2025-02-18"}},
+    example={
+        "command": {
+            "name": "ExecutePayment",
+            "contract": "C1",
+            "line": ["expenditure", "01", "101", "001"],
+            "amount_minor": 20000,
+            "value_date": "2025-02-18",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class PaymentExecuted(Event):
@@ -109,16 +138,26 @@ class RejectPayment(Command):
     def decide(self, case: Any) -> Iterator[Event]:
         """Record the rejection on a known line."""
         case.line(self.line)
-        case.require(self.effective_from <= case.today, "value-date-in-future",
-                     f"rejected on {self.effective_from}, today is {case.today}", rule="B6")
+        case.require(
+            self.effective_from <= case.today,
+            "value-date-in-future",
+            f"rejected on {self.effective_from}, today is {case.today}",
+            rule="B6",
+        )
         yield case.emit(PaymentRejected)
 
 
 @event(
     "budget.payment.rejected",
-    example={"command": {"name": "RejectPayment", "line": ["expenditure", "01"],
-                         "amount_minor": 43000, "effective_from": "2025-07-01",
-                         "reason": "no act of delivery"}},
+    example={
+        "command": {
+            "name": "RejectPayment",
+            "line": ["expenditure", "01"],
+            "amount_minor": 43000,
+            "effective_from": "2025-07-01",
+            "reason": "no act of delivery",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class PaymentRejected(Event):
@@ -129,8 +168,12 @@ class PaymentRejected(Event):
     def movement(self) -> Movement:
         """Change no amounts; keep the line and the contract."""
         asked = self.command
-        return Movement(effective_from=asked.effective_from, adopted_on=asked.adopted,
-                        line=asked.line, contract=asked.contract)
+        return Movement(
+            effective_from=asked.effective_from,
+            adopted_on=asked.adopted,
+            line=asked.line,
+            contract=asked.contract,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +188,18 @@ class _Backward(Command):
         """Return the payment's line and contract. Refuses `unknown-payment`."""
         cell: Cell | None = case.own.get(("payment", str(self.payment)))
         if cell is None:
-            raise Refuse("unknown-payment", f"no payment {self.payment} was executed",
-                         rule="I28", law=LAW, payment=self.payment)
-        return {"line": tuple(cell.facts["line"]), "contract": cell.facts.get("contract"),
-                "contra": bool(cell.facts.get("contra"))}
+            raise Refuse(
+                "unknown-payment",
+                f"no payment {self.payment} was executed",
+                rule="I28",
+                law=LAW,
+                payment=self.payment,
+            )
+        return {
+            "line": tuple(cell.facts["line"]),
+            "contract": cell.facts.get("contract"),
+            "contra": bool(cell.facts.get("contra")),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,9 +238,17 @@ class ReturnPayment(_Backward):
 
 @event(
     "budget.payment.returned",
-    example={"line": ["expenditure", "01"], "contract": "C1", "command": {
-        "name": "ReturnPayment", "payment": str(UUID(int=1)), "amount_minor": 20000,
-        "value_date": "2025-02-19", "reason": "wrong account"}},
+    example={
+        "line": ["expenditure", "01"],
+        "contract": "C1",
+        "command": {
+            "name": "ReturnPayment",
+            "payment": str(UUID(int=1)),
+            "amount_minor": 20000,
+            "value_date": "2025-02-19",
+            "reason": "wrong account",
+        },
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class PaymentReturned(_BackwardEvent):
@@ -210,9 +269,17 @@ class RecoverCashExpenditure(_Backward):
 
 @event(
     "budget.cash_expenditure.recovered",
-    example={"line": ["expenditure", "01"], "contract": "C1", "command": {
-        "name": "RecoverCashExpenditure", "payment": str(UUID(int=1)), "amount_minor": 2000,
-        "value_date": "2025-05-02", "reason": "unused advance"}},
+    example={
+        "line": ["expenditure", "01"],
+        "contract": "C1",
+        "command": {
+            "name": "RecoverCashExpenditure",
+            "payment": str(UUID(int=1)),
+            "amount_minor": 2000,
+            "value_date": "2025-05-02",
+            "reason": "unused advance",
+        },
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class CashExpenditureRecovered(_BackwardEvent):

@@ -31,18 +31,31 @@ class SetPlan(Command):
             sign = case.sign(part.line)
             low = next((month for month in months if sign * month.amount_minor < 0), None)
             if low is not None:
-                raise Refuse("negative-amount", f"the plan of {low.month} has the wrong sign",
-                             rule="B6", line=" / ".join(part.line), month=low.month)
+                raise Refuse(
+                    "negative-amount",
+                    f"the plan of {low.month} has the wrong sign",
+                    rule="B6",
+                    line=" / ".join(part.line),
+                    month=low.month,
+                )
         yield case.emit(PlanSet)
         yield from change_plans(case, self.lines, self.effective_from, absolute=True)
 
 
 @event(
     "budget.plan.set",
-    example={"command": {
-        "name": "SetPlan", "effective_from": "2025-01-05",
-        "lines": [{"line": ["expenditure", "01"], "payments": [
-            {"month": "2025-01", "amount_minor": 25000}]}]}},
+    example={
+        "command": {
+            "name": "SetPlan",
+            "effective_from": "2025-01-05",
+            "lines": [
+                {
+                    "line": ["expenditure", "01"],
+                    "payments": [{"month": "2025-01", "amount_minor": 25000}],
+                }
+            ],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class PlanSet(Event):
@@ -71,10 +84,18 @@ class ChangePlan(Command):
 
 @event(
     "budget.plan.changed",
-    example={"command": {
-        "name": "ChangePlan", "effective_from": "2025-04-10",
-        "lines": [{"line": ["expenditure", "01"], "payments": [
-            {"month": "2025-07", "amount_minor": -20000}]}]}},
+    example={
+        "command": {
+            "name": "ChangePlan",
+            "effective_from": "2025-04-10",
+            "lines": [
+                {
+                    "line": ["expenditure", "01"],
+                    "payments": [{"month": "2025-07", "amount_minor": -20000}],
+                }
+            ],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class PlanChanged(Event):

@@ -27,8 +27,13 @@ class _Money(Command):
         """Refuse a line that is not of receipts."""
         case.line(self.line)
         section = case.jurisdiction.section(self.line[0])
-        case.require(section.side == "receipts", "wrong-section",
-                     "receipts come on receipts lines", rule="B6", line=" / ".join(self.line))
+        case.require(
+            section.side == "receipts",
+            "wrong-section",
+            "receipts come on receipts lines",
+            rule="B6",
+            line=" / ".join(self.line),
+        )
 
 
 @command("CreditReceipt", action="receive")
@@ -44,8 +49,14 @@ class CreditReceipt(_Money):
 
 @event(
     "budget.receipt.credited",
-    example={"command": {"name": "CreditReceipt", "line": ["revenue", "1", "01", "1"],
-                         "amount_minor": 90000, "value_date": "2025-01-10"}},
+    example={
+        "command": {
+            "name": "CreditReceipt",
+            "line": ["revenue", "1", "01", "1"],
+            "amount_minor": 90000,
+            "value_date": "2025-01-10",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class ReceiptCredited(Event):
@@ -75,9 +86,15 @@ class RefundReceipt(_Money):
 
 @event(
     "budget.receipt.refunded",
-    example={"command": {"name": "RefundReceipt", "line": ["revenue", "1", "01", "1"],
-                         "amount_minor": 500, "value_date": "2025-02-10",
-                         "reason": "over-paid tax"}},
+    example={
+        "command": {
+            "name": "RefundReceipt",
+            "line": ["revenue", "1", "01", "1"],
+            "amount_minor": 500,
+            "value_date": "2025-02-10",
+            "reason": "over-paid tax",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class ReceiptRefunded(Event):

@@ -76,8 +76,12 @@ class AdoptJurisdiction(Command):
         try:
             read = read_jurisdiction(self.jurisdiction)
         except Invalid as error:
-            raise Refuse("invalid-jurisdiction", error.message, rule="A18",
-                         places=error.details.get("errors")) from None
+            raise Refuse(
+                "invalid-jurisdiction",
+                error.message,
+                rule="A18",
+                places=error.details.get("errors"),
+            ) from None
         problems = list(_problems(read))
         case.require(not problems, "invalid-jurisdiction", "; ".join(problems), rule="A18")
         before = case.rules.adopted
@@ -150,11 +154,22 @@ POLICY_SHAPES: dict[str, Callable[[Any], bool]] = {
 
 @event(
     "rulebook.jurisdiction.adopted",
-    example={"command": {"name": "AdoptJurisdiction", "effective_from": "2025-01-01",
-                         "jurisdiction": {
-                             "code": "KZ", "title": "Kazakhstan", "currency": "KZT",
-                             "minor_digits": 2, "timezone": "Asia/Almaty",
-                             "year_starts": "01-01", "levels": [], "sections": []}}},
+    example={
+        "command": {
+            "name": "AdoptJurisdiction",
+            "effective_from": "2025-01-01",
+            "jurisdiction": {
+                "code": "KZ",
+                "title": "Kazakhstan",
+                "currency": "KZT",
+                "minor_digits": 2,
+                "timezone": "Asia/Almaty",
+                "year_starts": "01-01",
+                "levels": [],
+                "sections": [],
+            },
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class JurisdictionAdopted(Event):
@@ -188,24 +203,32 @@ class PublishClassifier(Command):
         case.require(self.codes, "empty-document", "the version has no codes", rule="B3")
         case.require(
             self.effective_until is None or self.effective_from <= self.effective_until,
-            "dates-out-of-order", "the version ends before it starts", rule="B3",
+            "dates-out-of-order",
+            "the version ends before it starts",
+            rule="B3",
         )
         sections = {section.name for section in case.jurisdiction.sections}
         unknown = sorted({code.line[0] for code in self.codes} - sections)
-        case.require(not unknown, "unknown-section", f"unknown sections: {', '.join(unknown)}",
-                     rule="B3")
+        case.require(
+            not unknown, "unknown-section", f"unknown sections: {', '.join(unknown)}", rule="B3"
+        )
         paths = [code.line for code in self.codes]
-        case.require(len(paths) == len(set(paths)), "duplicate-line", "a code stands twice",
-                     rule="B3")
+        case.require(
+            len(paths) == len(set(paths)), "duplicate-line", "a code stands twice", rule="B3"
+        )
         yield case.emit(ClassifierVersionPublished)
 
 
 @event(
     "rulebook.classifier.published",
-    example={"command": {"name": "PublishClassifier", "title": "receipts 2026",
-                         "effective_from": "2026-01-01",
-                         "codes": [{"line": ["revenue", "5"],
-                                    "title": "Поступления трансфертов"}]}},
+    example={
+        "command": {
+            "name": "PublishClassifier",
+            "title": "receipts 2026",
+            "effective_from": "2026-01-01",
+            "codes": [{"line": ["revenue", "5"], "title": "Поступления трансфертов"}],
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class ClassifierVersionPublished(Event):

@@ -45,18 +45,29 @@ class SequesterBudget(Command):
         """Cut known, non-exempt spending lines within what the actor may cut."""
         paths = [part.line for part in self.lines]
         case.require(paths, "empty-document", "the order has no lines", rule="I2")
-        case.require(len(set(paths)) == len(paths), "duplicate-line", "a line stands twice",
-                     rule="I2")
+        case.require(
+            len(set(paths)) == len(paths), "duplicate-line", "a line stands twice", rule="I2"
+        )
         for path in paths:
             case.line(path)
             section = case.jurisdiction.section(path[0])
-            case.require(section.side == "spending", "wrong-section",
-                         "only spending is cut", rule="I12", line=" / ".join(path))
+            case.require(
+                section.side == "spending",
+                "wrong-section",
+                "only spending is cut",
+                rule="I12",
+                line=" / ".join(path),
+            )
             entry = exempt(case, path, self.effective_from)
             if entry is not None:
-                raise Refuse("line-exempt", f"{' / '.join(path)} is exempt from sequestration"
-                             f" ({' / '.join(entry.line or ())} {entry.name or ''})".rstrip(),
-                             rule="I10", law=LAW, line=" / ".join(path))
+                raise Refuse(
+                    "line-exempt",
+                    f"{' / '.join(path)} is exempt from sequestration"
+                    f" ({' / '.join(entry.line or ())} {entry.name or ''})".rstrip(),
+                    rule="I10",
+                    law=LAW,
+                    line=" / ".join(path),
+                )
         cut = sum(part.amount_minor for part in self.lines)
         total = self._check_threshold(case, cut)
         yield case.emit(SequestrationOrdered, total_minor=total)
@@ -75,8 +86,13 @@ class SequesterBudget(Command):
         if below is None or total * 10_000 < below * base:
             return total
         try:
-            check_authority(case.jurisdiction, action="sequester-above", level=case.level,
-                            capacity=self.actor.capacity, on=self.adopted)
+            check_authority(
+                case.jurisdiction,
+                action="sequester-above",
+                level=case.level,
+                capacity=self.actor.capacity,
+                on=self.adopted,
+            )
         except Refuse:
             raise Refuse(
                 "sequestration-needs-legislature",
@@ -100,9 +116,15 @@ def base_minor(case: Any, on: date) -> int:
 
 @event(
     "budget.sequestration.ordered",
-    example={"total_minor": 6000, "command": {
-        "name": "SequesterBudget", "effective_from": "2025-06-01", "reason": "receipts fell",
-        "lines": [{"line": ["expenditure", "01"], "amount_minor": 6000}]}},
+    example={
+        "total_minor": 6000,
+        "command": {
+            "name": "SequesterBudget",
+            "effective_from": "2025-06-01",
+            "reason": "receipts fell",
+            "lines": [{"line": ["expenditure", "01"], "amount_minor": 6000}],
+        },
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class SequestrationOrdered(Event):
@@ -122,8 +144,12 @@ class SequestrationOrdered(Event):
 
 @event(
     "budget.sequestration.applied",
-    example={"line": ["expenditure", "01"], "amount_minor": 6000,
-             "effective_from": "2025-06-01", "adopted_on": "2025-06-01"},
+    example={
+        "line": ["expenditure", "01"],
+        "amount_minor": 6000,
+        "effective_from": "2025-06-01",
+        "adopted_on": "2025-06-01",
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class SequestrationApplied(Event):
@@ -136,5 +162,9 @@ class SequestrationApplied(Event):
 
     def movement(self) -> Movement:
         """Cut the adjusted figure."""
-        return Movement(effective_from=self.effective_from, adopted_on=self.adopted_on,
-                        line=self.line, amounts={"adjusted": -self.amount_minor})
+        return Movement(
+            effective_from=self.effective_from,
+            adopted_on=self.adopted_on,
+            line=self.line,
+            amounts={"adjusted": -self.amount_minor},
+        )

@@ -26,15 +26,31 @@ def opened(case: Any, account: str) -> Cell:
     """
     cell: Cell | None = case.own.get(("account", account))
     if cell is None:
-        raise Refuse("unknown-account", f"no special account {account} is open", rule="I22",
-                     law=LAW, account=account)
+        raise Refuse(
+            "unknown-account",
+            f"no special account {account} is open",
+            rule="I22",
+            law=LAW,
+            account=account,
+        )
     if cell.facts["status"] != "open":
-        raise Refuse("account-closed", f"the special account {account} is closed", rule="I22",
-                     law=LAW, account=account)
+        raise Refuse(
+            "account-closed",
+            f"the special account {account} is closed",
+            rule="I22",
+            law=LAW,
+            account=account,
+        )
     since = date.fromisoformat(cell.facts["since"])
-    case.require(since <= case.command.effective, "dates-out-of-order",
-                 f"the account {account} is open from {since} on", rule="I22", law=LAW,
-                 account=account, open_from=since)
+    case.require(
+        since <= case.command.effective,
+        "dates-out-of-order",
+        f"the account {account} is open from {since} on",
+        rule="I22",
+        law=LAW,
+        account=account,
+        open_from=since,
+    )
     return cell
 
 
@@ -51,17 +67,27 @@ class OpenSpecialAccount(Command):
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Open an account of a new number."""
-        case.require(case.own.get(("account", self.account)) is None, "account-exists",
-                     f"the special account {self.account} exists", rule="I28",
-                     account=self.account)
+        case.require(
+            case.own.get(("account", self.account)) is None,
+            "account-exists",
+            f"the special account {self.account} exists",
+            rule="I28",
+            account=self.account,
+        )
         yield case.emit(SpecialAccountOpened)
 
 
 @event(
     "budget.special_account.opened",
-    example={"command": {"name": "OpenSpecialAccount", "account": "KSN-7",
-                         "purpose": "greening", "owner": "akim-7",
-                         "effective_from": "2025-02-01"}},
+    example={
+        "command": {
+            "name": "OpenSpecialAccount",
+            "account": "KSN-7",
+            "purpose": "greening",
+            "owner": "akim-7",
+            "effective_from": "2025-02-01",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class SpecialAccountOpened(Event):
@@ -72,15 +98,22 @@ class SpecialAccountOpened(Event):
     def movement(self) -> Movement:
         """Change no amounts."""
         asked = self.command
-        return Movement(effective_from=asked.effective_from, adopted_on=asked.adopted,
-                        account=asked.account)
+        return Movement(
+            effective_from=asked.effective_from, adopted_on=asked.adopted, account=asked.account
+        )
 
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember purpose and owner."""
         asked = self.command
-        yield ("account", asked.account), {"status": "open", "purpose": asked.purpose,
-                                           "owner": asked.owner,
-                                           "since": asked.effective_from.isoformat()}
+        yield (
+            ("account", asked.account),
+            {
+                "status": "open",
+                "purpose": asked.purpose,
+                "owner": asked.owner,
+                "since": asked.effective_from.isoformat(),
+            },
+        )
 
 
 @command("CreditSpecialAccount", action="receive")
@@ -102,8 +135,14 @@ class CreditSpecialAccount(Command):
 
 @event(
     "budget.special_account.credited",
-    example={"command": {"name": "CreditSpecialAccount", "account": "KSN-7",
-                         "amount_minor": 500, "value_date": "2025-02-03"}},
+    example={
+        "command": {
+            "name": "CreditSpecialAccount",
+            "account": "KSN-7",
+            "amount_minor": 500,
+            "value_date": "2025-02-03",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class SpecialAccountCredited(Event):
@@ -114,8 +153,12 @@ class SpecialAccountCredited(Event):
     def movement(self) -> Movement:
         """Add to the account, outside the budget's cash."""
         asked = self.command
-        return Movement(effective_from=asked.value_date, adopted_on=asked.adopted,
-                        account=asked.account, amounts={"cash": asked.amount_minor})
+        return Movement(
+            effective_from=asked.value_date,
+            adopted_on=asked.adopted,
+            account=asked.account,
+            amounts={"cash": asked.amount_minor},
+        )
 
 
 @command("DebitSpecialAccount", action="pay")
@@ -134,17 +177,29 @@ class DebitSpecialAccount(Command):
         """Debit an open account for its purpose; its balance is checked as a limit."""
         cell = opened(case, self.account)
         own = cell.facts["purpose"]
-        case.require(self.purpose == own, "wrong-purpose",
-                     f"the account {self.account} serves {own}, not {self.purpose}", rule="I22",
-                     law=LAW, account=self.account, purpose=self.purpose)
+        case.require(
+            self.purpose == own,
+            "wrong-purpose",
+            f"the account {self.account} serves {own}, not {self.purpose}",
+            rule="I22",
+            law=LAW,
+            account=self.account,
+            purpose=self.purpose,
+        )
         yield case.emit(SpecialAccountDebited)
 
 
 @event(
     "budget.special_account.debited",
-    example={"command": {"name": "DebitSpecialAccount", "account": "KSN-7",
-                         "amount_minor": 200, "purpose": "greening",
-                         "value_date": "2025-02-20"}},
+    example={
+        "command": {
+            "name": "DebitSpecialAccount",
+            "account": "KSN-7",
+            "amount_minor": 200,
+            "purpose": "greening",
+            "value_date": "2025-02-20",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class SpecialAccountDebited(Event):
@@ -155,8 +210,12 @@ class SpecialAccountDebited(Event):
     def movement(self) -> Movement:
         """Take from the account."""
         asked = self.command
-        return Movement(effective_from=asked.value_date, adopted_on=asked.adopted,
-                        account=asked.account, amounts={"cash": -asked.amount_minor})
+        return Movement(
+            effective_from=asked.value_date,
+            adopted_on=asked.adopted,
+            account=asked.account,
+            amounts={"cash": -asked.amount_minor},
+        )
 
 
 @command("CloseSpecialAccount", action="open-special-account")
@@ -172,20 +231,36 @@ class CloseSpecialAccount(Command):
         """Close an open account whose balance is zero."""
         cell = opened(case, self.account)
         balance = cell.total("cash")
-        case.require(balance == 0, "account-not-empty",
-                     f"the account {self.account} holds {balance}", rule="I22", law=LAW,
-                     account=self.account, balance_minor=balance)
+        case.require(
+            balance == 0,
+            "account-not-empty",
+            f"the account {self.account} holds {balance}",
+            rule="I22",
+            law=LAW,
+            account=self.account,
+            balance_minor=balance,
+        )
         last = cell.timeline("cash").last_day
-        case.require(self.effective_from.toordinal() >= last, "dates-out-of-order",
-                     f"money moved on {self.account} after {self.effective_from}", rule="I22",
-                     law=LAW, account=self.account)
+        case.require(
+            self.effective_from.toordinal() >= last,
+            "dates-out-of-order",
+            f"money moved on {self.account} after {self.effective_from}",
+            rule="I22",
+            law=LAW,
+            account=self.account,
+        )
         yield case.emit(SpecialAccountClosed)
 
 
 @event(
     "budget.special_account.closed",
-    example={"command": {"name": "CloseSpecialAccount", "account": "KSN-7",
-                         "effective_from": "2025-12-01"}},
+    example={
+        "command": {
+            "name": "CloseSpecialAccount",
+            "account": "KSN-7",
+            "effective_from": "2025-12-01",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class SpecialAccountClosed(Event):
@@ -196,8 +271,9 @@ class SpecialAccountClosed(Event):
     def movement(self) -> Movement:
         """Change no amounts."""
         asked = self.command
-        return Movement(effective_from=asked.effective_from, adopted_on=asked.adopted,
-                        account=asked.account)
+        return Movement(
+            effective_from=asked.effective_from, adopted_on=asked.adopted, account=asked.account
+        )
 
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Close the account."""

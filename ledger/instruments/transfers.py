@@ -34,16 +34,24 @@ class SetTransfer(Command):
 
     def decide(self, case: Any) -> Iterator[Event]:
         """State a transfer with another budget."""
-        case.require(self.peer != self.budget, "same-budget", "a transfer needs two budgets",
-                     rule="I21")
+        case.require(
+            self.peer != self.budget, "same-budget", "a transfer needs two budgets", rule="I21"
+        )
         yield case.emit(TransferSet)
 
 
 @event(
     "budget.transfer.set",
-    example={"command": {"name": "SetTransfer", "transfer": "subvention", "side": "pays",
-                         "peer": "KZ-2025-oblast-19", "amount_minor": 20358789100000,
-                         "effective_from": "2025-01-01"}},
+    example={
+        "command": {
+            "name": "SetTransfer",
+            "transfer": "subvention",
+            "side": "pays",
+            "peer": "KZ-2025-oblast-19",
+            "amount_minor": 20358789100000,
+            "effective_from": "2025-01-01",
+        }
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class TransferSet(Event):
@@ -76,19 +84,34 @@ class SendTransfer(Command):
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Send between adjacent levels of one year; plan and cash are checked as limits."""
-        case.require(self.to != self.budget, "same-budget", "a transfer needs two budgets",
-                     rule="I21")
+        case.require(
+            self.to != self.budget, "same-budget", "a transfer needs two budgets", rule="I21"
+        )
         case.line(self.line)
-        to_section = case.rules.classification.check(self.to_line, self.value_date,
-                                                     case.jurisdiction)
+        to_section = case.rules.classification.check(
+            self.to_line, self.value_date, case.jurisdiction
+        )
         section = case.jurisdiction.section(self.line[0])
-        case.require(section.side == "spending" and to_section.side == "receipts",
-                     "wrong-section", "a transfer goes from spending to receipts", rule="B8")
+        case.require(
+            section.side == "spending" and to_section.side == "receipts",
+            "wrong-section",
+            "a transfer goes from spending to receipts",
+            rule="B8",
+        )
         peer = case.overlays[self.to].get(BUDGET)
-        case.require(peer is not None and "year" in peer.facts, "unknown-peer",
-                     f"no budget {self.to} is open", rule="I21", peer=self.to)
-        case.require(peer.facts["year"] == case.facts["year"], "wrong-year",
-                     "both budgets are of one year", rule="I21")
+        case.require(
+            peer is not None and "year" in peer.facts,
+            "unknown-peer",
+            f"no budget {self.to} is open",
+            rule="I21",
+            peer=self.to,
+        )
+        case.require(
+            peer.facts["year"] == case.facts["year"],
+            "wrong-year",
+            "both budgets are of one year",
+            rule="I21",
+        )
         self._check_levels(case, int(peer.facts["level"]))
         yield case.emit(TransferSent, peer=self.to, peer_position=case.next_position(self.to))
         yield case.emit(
@@ -105,17 +128,32 @@ class SendTransfer(Command):
             and abs(case.level - peer_level) != 1
             and self.exception_act is None
         ):
-            raise Refuse("levels-not-adjacent", f"level {case.level} does not transfer to level "
-                         f"{peer_level} without an exception act", rule="I19", law="K25 76",
-                         level=case.level, peer_level=peer_level)
+            raise Refuse(
+                "levels-not-adjacent",
+                f"level {case.level} does not transfer to level "
+                f"{peer_level} without an exception act",
+                rule="I19",
+                law="K25 76",
+                level=case.level,
+                peer_level=peer_level,
+            )
 
 
 @event(
     "budget.transfer.sent",
-    example={"peer": "KZ-2025-oblast-19", "peer_position": 4, "command": {
-        "name": "SendTransfer", "transfer": "subvention", "to": "KZ-2025-oblast-19",
-        "line": ["expenditure", "15", "217", "007"], "to_line": ["revenue", "4", "02", "1"],
-        "amount_minor": 1000, "value_date": "2025-02-01"}},
+    example={
+        "peer": "KZ-2025-oblast-19",
+        "peer_position": 4,
+        "command": {
+            "name": "SendTransfer",
+            "transfer": "subvention",
+            "to": "KZ-2025-oblast-19",
+            "line": ["expenditure", "15", "217", "007"],
+            "to_line": ["revenue", "4", "02", "1"],
+            "amount_minor": 1000,
+            "value_date": "2025-02-01",
+        },
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class TransferSent(Event):
@@ -136,9 +174,15 @@ class TransferSent(Event):
 
 @event(
     "budget.transfer.received",
-    example={"peer": "KZ-2025-republic", "peer_position": 9, "transfer": "subvention",
-             "line": ["revenue", "4", "02", "1"], "amount_minor": 1000,
-             "value_date": "2025-02-01", "adopted_on": "2025-02-01"},
+    example={
+        "peer": "KZ-2025-republic",
+        "peer_position": 9,
+        "transfer": "subvention",
+        "line": ["revenue", "4", "02", "1"],
+        "amount_minor": 1000,
+        "value_date": "2025-02-01",
+        "adopted_on": "2025-02-01",
+    },
 )
 @dataclass(frozen=True, kw_only=True)
 class TransferReceived(Event):

@@ -137,8 +137,9 @@ class _Log:
         state.position = position
         computed = link(state.head, state.log, position, row["body"])
         if computed != row["hash"]:
-            self._find("chain-broken", "the stored hash is not the hash of the stored bytes",
-                       position)
+            self._find(
+                "chain-broken", "the stored hash is not the hash of the stored bytes", position
+            )
         state.head = row["hash"]
         try:
             fact = decode(row["body"], state.code, position)
@@ -167,17 +168,25 @@ class _Log:
         }  # fmt: skip
         for column, value in said.items():
             if row[column] != value:
-                self._find("column-differs", f"column {column} says {row[column]}, the body "
-                           f"{value}", row["position"])
+                self._find(
+                    "column-differs",
+                    f"column {column} says {row[column]}, the body {value}",
+                    row["position"],
+                )
 
     def check_head(self) -> list[Finding]:
         """Find a head that is not the log's last event."""
         head, state = self.head, self.state
         if (head.position, head.hash) == (state.position, state.head):
             return []
-        return [Finding(code="head-differs", message=f"the head says position {head.position}, "
-                        f"the log ends at {state.position}", budget=head.code,
-                        position=state.position)]
+        return [
+            Finding(
+                code="head-differs",
+                message=f"the head says position {head.position}, the log ends at {state.position}",
+                budget=head.code,
+                position=state.position,
+            )
+        ]
 
     def _find(self, code: str, message: str, position: int) -> None:
         """Keep a finding."""
@@ -200,13 +209,23 @@ async def _check_cells(connection: Any, log: _Log) -> list[Finding]:
             and all(row[name] == cell.total(name) for name in CELL_MEASURES)
         )  # fmt: skip
         if not same:
-            findings.append(Finding(code="cell-differs", budget=head.code, message=f"the cell "
-                                    f"{row['kind']} {row['key']} is not the sum of its events"))
+            findings.append(
+                Finding(
+                    code="cell-differs",
+                    budget=head.code,
+                    message=f"the cell {row['kind']} {row['key']} is not the sum of its events",
+                )
+            )
     findings += [Finding(code="cell-missing", budget=head.code, message=f"no cell {kind} {key}")
                  for kind, key in computed]  # fmt: skip
     lines = {cell.number: list(cell.key[1]) for cell in log.state.lines()}
     stored = await connection.fetch(sql("queries/check_lines"), head.region, head.log)
     if {row["line"]: row["path"] for row in stored} != lines:
-        findings.append(Finding(code="lines-differ", budget=head.code,
-                                message="the line dictionary is not what the events opened"))
+        findings.append(
+            Finding(
+                code="lines-differ",
+                budget=head.code,
+                message="the line dictionary is not what the events opened",
+            )
+        )
     return findings

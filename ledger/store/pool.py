@@ -30,6 +30,9 @@ LOST = (
 """What a lost, refused, full or demoted server looks like: what ran then has an unknown outcome."""
 CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """40001 and 40P01: nothing was written, decide again."""
+IDLE_SECONDS = 10.0
+"""A transaction that is silent for so long is ended by the server: its locks must not outlive a
+client that was cut off without a word."""
 
 
 def is_lost(error: BaseException) -> bool:
@@ -100,9 +103,11 @@ class Database:
 
         A statement that takes longer than `answer_seconds` counts as lost.
         """
+        settings = {"idle_in_transaction_session_timeout": f"{int(IDLE_SECONDS * 1000)}ms"}
         return await asyncpg.connect(
-            self.dsn, server_settings=_settings(role), command_timeout=answer_seconds, timeout=10
-        )
+            self.dsn, server_settings={**_settings(role), **settings},
+            command_timeout=answer_seconds, timeout=10,
+        )  # fmt: skip
 
 
 def _settings(role: str) -> dict[str, str]:

@@ -138,13 +138,16 @@ class _Walker:
             self._break(error.code, error.message, code, position)
             return True
         if position != state.position + 1:
-            self._break("position-gap", f"position {state.position + 1} is missing", code,
-                        position)
+            self._break("position-gap", f"position {state.position + 1} is missing", code, position)
             return True
         state.head = link(state.head, state.log, position, body)
         if state.head != stored_hash:
-            self._break("chain-broken", "the stored hash is not the hash of the stored bytes",
-                        code, position)
+            self._break(
+                "chain-broken",
+                "the stored hash is not the hash of the stored bytes",
+                code,
+                position,
+            )
             return True
         self._compare(code, position, body)
         state.position = position
@@ -169,8 +172,12 @@ class _Walker:
         """Compare an event with what its command decided now."""
         found = self.expected.pop((code, position), None)
         if found != body:
-            self._find("decided-otherwise", "deciding the command again gives another event",
-                       code, position)
+            self._find(
+                "decided-otherwise",
+                "deciding the command again gives another event",
+                code,
+                position,
+            )
         if code == RULEBOOK:
             self.rules.append(fold_rule(self.rules[-1], decode(body, code, position)))
 
@@ -199,8 +206,12 @@ class _Walker:
             self._find("orphan-event", "the event belongs to no command", code, queue[0][0])
         for code, position in self.expected:
             if code not in self.broken:
-                self._find("event-missing", "the command decided an event that is not stored",
-                           code, position)
+                self._find(
+                    "event-missing",
+                    "the command decided an event that is not stored",
+                    code,
+                    position,
+                )
         self.report.budgets = len(self.states)
         self.report.heads = {code: state.head.hex() for code, state in self.states.items()}
         self.report.cells = {
@@ -218,5 +229,3 @@ class _Walker:
         self.report.findings.append(
             Finding(code=code, message=message, budget=budget, position=position)
         )
-
-

@@ -54,9 +54,7 @@ def test_atomic_writes_all_or_nothing(home: Path) -> None:
 def test_input_that_cannot_be_used_ends_with_2(home: Path, tmp_path: Path) -> None:
     for arguments, stdin in (
         (["post", "--home", home], "{bad"),
-        (["post", "--home", home], ""),
         (["post", tmp_path / "missing.json", "--home", home], ""),
-        (["load", tmp_path / "missing.toml", "--home", home], ""),
         (["load", BRITAIN, tmp_path / "other.csv", "--home", home], ""),
         (["post", "--port", "1"], ""),
     ):

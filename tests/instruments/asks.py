@@ -25,10 +25,9 @@ class Ask:
     dated: tuple[str, ...] = field(default=("effective_from",))
 
 
-def money(minor: int) -> int:
-    """Turn minor units into whole tenge; there must be no rest."""
-    assert minor % 100 == 0
-    return minor // 100
+def money(minor: int) -> float:
+    """Turn minor units into tenge."""
+    return minor / 100 if minor % 100 else minor // 100
 
 
 def text(amount: float | str) -> str:

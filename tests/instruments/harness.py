@@ -50,7 +50,7 @@ class Then:
     """What a command is expected to give."""
 
     code: str | None = None
-    limits: tuple[tuple[str, str, str, int, int], ...] = ()
+    limits: tuple[tuple[str, str, str, float, float], ...] = ()
     kinds: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def accepted(*kinds: str, flags: tuple[str, ...] = ()) -> Then:
     return Then(kinds=kinds, flags=flags)
 
 
-def refused(code: str, *limits: tuple[str, str, str, int, int], **figures: Any) -> Then:
+def refused(code: str, *limits: tuple[str, str, str, float, float], **figures: Any) -> Then:
     """Expect a refusal: its code, each broken limit as (limit, subject, first day, asked,
     available), and some of its figures.
     """
@@ -152,7 +152,7 @@ class Book:
 
     def figure(
         self, line: Line, measure: str, on: str, known: str = "2100-01-01", budget: str = RAYON
-    ) -> int:
+    ) -> float:
         """Sum a measure at and below a line, effective and known by two days, in tenge."""
         total = 0
         for fact in self.known(known):
@@ -167,7 +167,7 @@ class Book:
         cell = self.states[budget].cells.get(key)
         return cell.facts.get(name) if cell else None
 
-    def cash(self, on: str, account: str | None = None, budget: str = RAYON) -> int:
+    def cash(self, on: str, account: str | None = None, budget: str = RAYON) -> float:
         """Return the cash of the budget or of a special account on a day, in tenge."""
         cell = self.states[budget].cells.get(("account", account) if account else BUDGET)
         day = date.fromisoformat(on).toordinal()

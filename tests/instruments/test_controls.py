@@ -14,6 +14,7 @@ from tests.instruments.asks import (
     amounts,
     approve,
     change,
+    change_plan,
     give_back,
     pay,
     plan_of,
@@ -77,6 +78,18 @@ def test_a_figure_left_broken_by_a_warning_does_not_stop_what_makes_it_better():
     book.when("2025-03-02", give_back("ReturnPayment", paid, 60))
     book.when("2025-03-03", pay(P, 1), refused(
         "limit-exceeded", ("cash", "budget", "2025-03-03", 1, 0)))  # fmt: skip
+
+
+def test_a_broken_limit_does_not_stop_what_leaves_it_as_it_is():
+    """250 are paid without any plan under a warning; then plans move from April to March."""
+    stop = {"control": "payments-plan", "mode": "stop", "since": "2025-03-01"}
+    book = given(*APPROVED, jurisdiction=custom("yes", stop, payments_plan="warn"))
+    book.checked = False
+    book.when("2025-02-01", pay(P, 250), accepted(flags=("payments-plan",)))
+    book.when("2025-03-01", change_plan(plan_of(P, payments={3: 5, 4: 5})))
+    book.when("2025-03-02", change_plan(plan_of(P, payments={3: 5, 4: -5})))
+    book.when("2025-03-03", change_plan(plan_of(P, payments={4: -1})), refused(
+        "limit-exceeded", ("payments-plan", LINE, "2025-04-01", 1, -240)))  # fmt: skip
 
 
 @pytest.mark.parametrize(("first", "later", "then"), [

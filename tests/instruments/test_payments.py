@@ -33,6 +33,7 @@ DAY = "2025-02-18"
     (pay(P, 250), OK),
     (pay((*P, "011"), 250, "C1"), OK),
     (pay(P, 251, "C1"), refused("limit-exceeded", ("payments-plan", LINE, DAY, 251, 250))),
+    (pay(P, "250.01", "C1"), refused("limit-exceeded", ("payments-plan", LINE, DAY, 250.01, 250))),
     (pay(P, 601, "C1"), refused("limit-exceeded", ("payments-plan", LINE, DAY, 601, 250),
                                 ("unused-registration", "contract C1", DAY, 601, 600))),
     (pay(P, 1001, "C1"), refused(

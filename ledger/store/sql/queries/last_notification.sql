@@ -1,2 +1,2 @@
--- The last sequence of the ledger; max() over the view would join the whole history.
-SELECT notification_id FROM ledger.stored_events ORDER BY notification_id DESC LIMIT 1
+-- The last sequence of the ledger: `notification_id` of the view, without joining it.
+SELECT max(sequence) AS notification_id FROM ledger.sequences
