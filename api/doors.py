@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import orjson
 
+from api import client
 from api.assembly import Running, adopt
-from api.cli import client
-from api.cli.outcome import RemoteProblem
+from api.client import RemoteProblem
 from ledger.errors import LedgerError, NotFound, OutcomeUnknown, RetryLater
 from ledger.events import Event, decode
 from ledger.money import to_text

@@ -1,8 +1,8 @@
 """The database behind a command: the home's own server for a while, the running one, or a remote.
 
-Every command uses `database`. Of several processes on one home the first owns the server; the
-others are its guests and go through its socket. A command that owns the server waits for its
-guests before it stops the server; a service does not.
+Every command uses `database`, a service `owned`. Of several processes on one home the first owns
+the server; the others are its guests and go through its socket. A command that owns the server
+waits for its guests before it stops the server; a service does not.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,14 +23,16 @@ import asyncpg
 from api.assembly import trial_clock
 from api.settings import Settings
 from ledger.errors import NotFound, Unavailable
-from ledger.store.embedded import EmbeddedPostgres, HomeInUse
+from ledger.store.embedded import EmbeddedPostgres, EmbeddedPostgresError, HomeInUse
 from ledger.store.pool import LOST, Database
 from ledger.store.sequencer import Sequencer
 
+log = logging.getLogger(__name__)
 GUESTS = "guests.lock"
 """Lock file of a home: shared by its guests, exclusive to an owner that is stopping the server."""
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
+ALIVE_SECONDS, RETRY_SECONDS = 0.2, 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,44 @@ def database(settings: Settings, *, create: bool = False) -> Iterator[Place]:
     with _lock_file(settings.home) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         embedded.stop()
+
+
+@asynccontextmanager
+async def owned(settings: Settings) -> AsyncIterator[Place]:
+    """Hand out the database of a service, which owns its server and starts a crashed one again.
+
+    Must be entered on the main thread. Raises `HomeInUse` where another process owns the home.
+    """
+    if settings.database_url is not None:
+        yield Place(dsn=settings.database_url, owner=False)
+        return
+    embedded = EmbeddedPostgres(settings.home)
+    with embedded:
+        guard = asyncio.create_task(_restart(embedded), name="embedded server")
+        try:
+            yield Place(dsn=embedded.dsn(), owner=True)
+        finally:
+            guard.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await guard
+
+
+async def _restart(embedded: EmbeddedPostgres) -> None:
+    """Start the server again whenever it has ended.
+
+    Blocks the process while PostgreSQL recovers: the server belongs to the thread that starts it,
+    and there is nothing to answer from meanwhile.
+    """
+    while True:
+        await asyncio.sleep(ALIVE_SECONDS)
+        if embedded.is_alive():
+            continue
+        log.error("the PostgreSQL of %s has ended and is started again", embedded.home)
+        try:
+            embedded.start()
+        except EmbeddedPostgresError as error:
+            log.critical("%s", error.message)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 def _own_or_visit(embedded: EmbeddedPostgres) -> IO[bytes] | None:

@@ -142,7 +142,7 @@ class Cell:
         return cls(key=key, number=number, facts=facts, measures=measures)
 
 
-class Missing(Exception):  # noqa: N818 - a request, not an error
+class Missing(Exception):
     """Raised when a decision needs a cell that is not loaded; the store loads it and retries."""
 
     def __init__(self, code: str, key: Key | None) -> None:
@@ -220,28 +220,22 @@ class Overlay:
     def apply(self, movement: Movement) -> None:
         """Add one event's movement to every cell it touches (evolve)."""
         day = movement.counts_from.toordinal()
-        line, amounts = movement.line, movement.amounts
-        if line is not None and amounts:
-            self._open(line)
-            for key in self._with_ancestors(line):
-                for measure, amount in amounts.items():
-                    if measure in ROLLING:
-                        self._add(key, measure, day, amount)
-            if movement.month:
-                month = movement.month.isoformat()[:7]
-                for measure, amount in amounts.items():
-                    self._add(("line", line), f"{measure}{MONTH}{month}", day, amount)
-        for measure, amount in amounts.items():
-            if measure == "cash":
-                owner = ("account", movement.account) if movement.account else BUDGET
-                self._add(owner, measure, day, amount)
-            elif measure in ("plan_receipts", "plan_payments"):
-                self._add(BUDGET, measure, day, amount)
-            elif measure in ("accepted", "executed"):
-                if movement.contract:
-                    self._add(("contract", movement.contract), measure, day, amount)
-                if movement.payment:
-                    self._add(("payment", str(movement.payment)), measure, day, amount)
+        if movement.line is not None and movement.amounts:
+            self._apply_line(movement.line, movement, day)
+        for measure, amount in movement.amounts.items():
+            for key in _owners(movement, measure):
+                self._add(key, measure, day, amount)
+
+    def _apply_line(self, line: tuple[str, ...], movement: Movement, day: int) -> None:
+        """Add a movement to its line, to the cells above it and to the line's own plan months."""
+        self._open(line)
+        month = movement.month.isoformat()[:7] if movement.month else None
+        for measure, amount in movement.amounts.items():
+            if measure in ROLLING:
+                for key in self._with_ancestors(line):
+                    self._add(key, measure, day, amount)
+            if month:
+                self._add(("line", line), f"{measure}{MONTH}{month}", day, amount)
 
     def know(self, key: Key, facts: Mapping[str, Any]) -> None:
         """Change the facts of a cell."""
@@ -291,6 +285,19 @@ class Overlay:
                     key=key, number=cell.number, measures={**cell.measures, measure: merged}
                 )
         self.changed[key] = cell
+
+
+def _owners(movement: Movement, measure: str) -> Iterator[Key]:
+    """Yield the cells besides the line's that one measure of a movement changes."""
+    if measure == "cash":
+        yield ("account", movement.account) if movement.account else BUDGET
+    elif measure in ("plan_receipts", "plan_payments"):
+        yield BUDGET
+    elif measure in ("accepted", "executed"):
+        if movement.contract:
+            yield "contract", movement.contract
+        if movement.payment:
+            yield "payment", str(movement.payment)
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class Refusal:
     limits: tuple[BrokenLimit, ...] = ()
 
 
-class Refuse(Exception):  # noqa: N818 - a verdict, not an error
+class Refuse(Exception):
     """Raised inside a decision to refuse the command; never leaves `ledger.decision`."""
 
     def __init__(

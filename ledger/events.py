@@ -21,7 +21,7 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from ledger.errors import Invalid, Refusal, UnknownKind
+from ledger.errors import Corrupt, Invalid, Refusal, UnknownKind
 from ledger.terms import STRICT, Act, Actor, BudgetCode, Day, Id, LongText, Name, Source
 
 RULEBOOK = "rulebook"
@@ -146,7 +146,8 @@ EVENTS: dict[str, type[Event]] = {}
 
 def command(name: str, *, action: str, reason: bool = False) -> Callable[[C], C]:
     """Declare a command: its public name, the action that authority is asked for, and whether
-    a reason is mandatory (I30)."""
+    a reason is mandatory (I30).
+    """
 
     def register(cls: C) -> C:
         if name in COMMANDS and COMMANDS[name].__qualname__ != cls.__qualname__:
@@ -295,8 +296,18 @@ def encode(fact: Event) -> bytes:
 
 
 def typed_state(body: bytes) -> tuple[type[Event], dict[str, Any]]:
-    """Read a body as (class, JSON state at the newest version). Raises `UnknownKind`."""
-    state: dict[str, Any] = orjson.loads(body)
+    """Read a body as (class, JSON state at the newest version).
+
+    Raises `UnknownKind`, and `Corrupt` for what is no body at all.
+    """
+    try:
+        state: dict[str, Any] = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        msg = f"a stored body is no JSON: {error}"
+        raise Corrupt(msg) from error
+    if not isinstance(state, dict):
+        msg = "a stored body is no JSON object"
+        raise Corrupt(msg)
     kind = state.pop("kind", None)
     cls = EVENTS.get(kind) if isinstance(kind, str) else None
     version = state.pop("class_version", 1)
@@ -309,13 +320,23 @@ def typed_state(body: bytes) -> tuple[type[Event], dict[str, Any]]:
 
 
 def decode(body: bytes, budget: str, position: int) -> Event:
-    """Read a stored body as a typed event of the newest version."""
+    """Read a stored body as a typed event of the newest version. Raises as `typed_state`."""
     cls, state = typed_state(body)
+    return typed(cls, state, budget, position)
+
+
+def typed(cls: type[Event], state: dict[str, Any], budget: str, position: int) -> Event:
+    """Turn a body's JSON state into the event. Raises `Corrupt` where it does not fit."""
     if cls is not CommandRefused and "command" in state:
-        state["command"] = {**state["command"], "budget": budget, "command_id": state["command_id"]}
-        state["command"].pop("name")
+        asked = {**state["command"], "budget": budget, "command_id": state.get("command_id")}
+        asked.pop("name", None)
+        state["command"] = asked
     state["originator_id"], state["originator_version"] = budget, position
-    found: Event = adapter(cls).validate_python(state, by_alias=False, by_name=True)
+    try:
+        found: Event = adapter(cls).validate_python(state, by_alias=False, by_name=True)
+    except ValidationError as error:
+        msg = f"a stored body is no {cls.kind}: {error}"
+        raise Corrupt(msg) from error
     return found
 
 

@@ -121,6 +121,13 @@ class Jurisdiction:
         """Sections by name."""
         return {section.name: section for section in self.sections}
 
+    def _remember(self, asked: tuple[Any, ...], answer: Any) -> Any:
+        """Keep an answer; many are forgotten together."""
+        if len(self._found) >= REMEMBERED_MAX:
+            self._found.clear()
+        self._found[asked] = answer
+        return answer
+
     @cached_property
     def _found(self) -> dict[tuple[Any, ...], Any]:
         """Answers that were given before: decisions ask the same few questions all day."""
@@ -137,20 +144,22 @@ class Jurisdiction:
     def allows(self, action: str, capacity: str, level: int, on: date) -> bool:
         """Tell whether a rule of authority in force lets a capacity act."""
         asked = ("allows", action, capacity, level, on)
-        if asked not in self._found:
-            self._found[asked] = any(
+        found = self._found.get(asked)
+        if found is None:
+            found = self._remember(asked, any(
                 rule.action == action and capacity in rule.capacities and rule.holds(level, on)
                 for rule in self.authority
-            )
-        return bool(self._found[asked])
+            ))  # fmt: skip
+        return bool(found)
 
     def control(self, name: str, level: int, on: date) -> Control:
         """Return the control in force; the latest `since` wins; none declared means "off"."""
         asked = ("control", name, level, on)
-        if asked not in self._found:
+        found: Control | None = self._found.get(asked)
+        if found is None:
             held = [c for c in self.controls if c.control == name and c.holds(level, on)]
-            self._found[asked] = max(held, key=lambda c: c.since, default=_OFF)
-        found: Control = self._found[asked]
+            found = max(held, key=lambda c: c.since, default=_OFF)
+            self._remember(asked, found)
         return found
 
     def policy(self, name: str, level: int, on: date) -> Policy | None:
@@ -158,11 +167,13 @@ class Jurisdiction:
         asked = ("policy", name, level, on)
         if asked not in self._found:
             held = [p for p in self.policies if p.policy == name and p.holds(level, on)]
-            self._found[asked] = max(held, key=lambda p: p.since, default=None)
+            self._remember(asked, max(held, key=lambda p: p.since, default=None))
         found: Policy | None = self._found[asked]
         return found
 
 
+REMEMBERED_MAX = 100_000
+"""Most answers remembered by a jurisdiction."""
 _OFF = Control(control="", mode="off", since=date.min)
 
 

@@ -47,12 +47,11 @@ from eventsourcing.persistence import (
     Transcoder,
 )
 from eventsourcing.utils import Environment, EnvType, register_topic
-from pydantic import ValidationError
 
 import ledger.instruments  # noqa: F401 - fills the registry of events
 from ledger.cells import Key
 from ledger.errors import Corrupt, LedgerError, Unavailable, UnknownKind
-from ledger.events import EVENTS, CommandRefused, Event, adapter, encode
+from ledger.events import EVENTS, Event, encode, typed
 from ledger.store.pool import LOST, ROLES
 from ledger.store.sql import sql
 
@@ -147,18 +146,7 @@ class EventMapper(Mapper[str]):
                 budget=str(stored_event.originator_id),
                 position=stored_event.originator_version,
             )
-        if cls is not CommandRefused and "command" in state:
-            asked = {k: v for k, v in state["command"].items() if k != "name"}
-            state["command"] = {
-                **asked,
-                "budget": state["originator_id"],
-                "command_id": state["command_id"],
-            }
-        try:
-            found: Event = adapter(cls).validate_python(state, by_alias=False, by_name=True)
-        except ValidationError as error:
-            raise Corrupt(f"a stored body is no {stored_event.topic}: {error}") from error
-        return found
+        return typed(cls, state, str(stored_event.originator_id), stored_event.originator_version)
 
 
 class LedgerSubscription(ListenNotifySubscription["LedgerRecorder"]):
@@ -228,7 +216,7 @@ class LedgerRecorder(ApplicationRecorder):
 
     def insert_events(
         self,
-        stored_events: Sequence[StoredEvent],
+        stored_events: Sequence[StoredEvent],  # noqa: ARG002 - the library's signature
         **kwargs: Any,  # noqa: ARG002 - the same
     ) -> Sequence[int] | None:
         """Refuse, and say how to post."""

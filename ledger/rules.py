@@ -6,7 +6,7 @@ years later decides the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -43,7 +43,7 @@ class Rules:
 
     position: int = 0
     adopted: Jurisdiction | None = None
-    classification: Classification = Classification()
+    classification: Classification = field(default_factory=Classification)
     exemptions: tuple[Exemption, ...] = ()
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import ledger.instruments  # noqa: F401 - fills the registry of commands and events
@@ -61,7 +61,7 @@ class Ledger:
         await self.sequencer.stop()
         await self.database.close()
 
-    async def __aenter__(self) -> Ledger:
+    async def __aenter__(self) -> Self:
         """Open on entry."""
         await self.open()
         return self

@@ -7,6 +7,7 @@ without `_minor`; stored it is an integer of minor units under the full name.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,15 +25,13 @@ from pydantic import (
 
 from ledger.money import MAX_MINOR, to_minor
 
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 def clean(text: str) -> str:
     """Refuse control characters and lone surrogates; write the rest in NFC (RFC 8785 input)."""
-    if any(
-        ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000
-        for char in text
-    ):
+    if _FORBIDDEN.search(text):
         msg = "text holds a control character or a lone surrogate"
         raise ValueError(msg)
     return unicodedata.normalize("NFC", text)
@@ -69,7 +68,11 @@ def _uuid(value: Any) -> Any:
     if not isinstance(value, str) or len(value) != len(str(UUID(int=0))):
         msg = "an id is a UUID in its canonical form"
         raise ValueError(msg)
-    return UUID(value)
+    found = UUID(value)
+    if str(found) != value.lower():
+        msg = "an id is a UUID in its canonical form"
+        raise ValueError(msg)
+    return found
 
 
 def _shape(sign: str = "") -> WithJsonSchema:
@@ -113,6 +116,7 @@ Change = Annotated[Signed, Field(alias="change")]
 """The field `change_minor`, `change` on the wire."""
 Balance = Annotated[Signed | None, Field(alias="balance")]
 """The field `balance_minor`: deficit (-) or surplus (+), `balance` on the wire."""
+Flag = Annotated[bool, Field(strict=True)]
 RegionNumber = Annotated[int, Field(strict=True, ge=0, le=9999)]
 LevelNumber = Annotated[int, Field(strict=True, ge=1, le=9)]
 YearNumber = Annotated[int, Field(strict=True, ge=1990, le=2200)]
@@ -161,7 +165,7 @@ class LineAmount:
     __pydantic_config__ = STRICT
     line: Path
     amount_minor: AnyAmount
-    contra: bool = False
+    contra: Flag = False
     title: Text | None = None
 
 
@@ -202,4 +206,4 @@ class LineChange:
     __pydantic_config__ = STRICT
     line: Path
     change_minor: Change
-    contra: bool = False
+    contra: Flag = False

@@ -62,11 +62,10 @@ class Runner:
     async def stop(self) -> None:
         """Stop; a running step is rolled back and applied again later."""
         await self.waiting.stop()
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+            await asyncio.wait({self._task}, timeout=1)  # unlike await, never eats our own cancel
+        self._task = None
 
     async def _run(self, stale: list[str]) -> None:
         while True:

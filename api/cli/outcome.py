@@ -15,6 +15,7 @@ import httpx
 import orjson
 from pydantic import ValidationError
 
+from api.client import RemoteProblem
 from api.load import LoadRefused, MappingInvalid
 from ledger.errors import (
     Broken,
@@ -52,15 +53,6 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {text}" for code, text i
 
 _STATUS = {401: Exit.REFUSED, 403: Exit.REFUSED, 409: Exit.REFUSED, 424: Exit.REFUSED,
            429: Exit.RETRY, 502: Exit.RETRY, 503: Exit.RETRY, 504: Exit.UNKNOWN}  # fmt: skip
-
-
-class RemoteProblem(Exception):
-    """A service answered with a problem document."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        """Keep the document as it came."""
-        super().__init__(str(document.get("detail", "")))
-        self.document = document
 
 
 def exit_of_status(status: int) -> Exit:

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from api import client
 from api.assembly import running
-from api.cli import client, show
+from api.cli import show
 from api.cli.options import Atomic, Home, Json, RetryRefused, Url, settings_of
 from api.cli.outcome import Exit, exit_of_status, line
 from api.doors import HttpDoor, LedgerDoor

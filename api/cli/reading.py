@@ -17,7 +17,8 @@ import httpx
 import orjson
 import typer
 
-from api.cli import client, show
+from api import client
+from api.cli import show
 from api.cli.options import Budget, Home, Json, Url, settings_of
 from api.cli.outcome import EPILOG
 from api.home import database, settle

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli import client, show
+from api import client
+from api.cli import show
 from api.cli.options import Home, Json, Url
 from api.cli.outcome import EPILOG
 from api.cli.reading import ask, collect

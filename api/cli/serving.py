@@ -16,6 +16,7 @@ from api.app import create_app
 from api.assembly import running
 from api.cli import show
 from api.cli.options import Home, Json, settings_of
+from api.home import owned
 from api.settings import Settings
 from ledger.errors import Unavailable
 
@@ -85,7 +86,7 @@ async def _serve(settings: Settings, listening: socket.socket, *, as_json: bool)
     stopping = signal.SIGTERM, signal.SIGINT
     before = {number: signal.signal(number, server.handle_exit) for number in stopping}
     try:
-        async with running(settings) as parts:
+        async with owned(settings) as place, running(place.settings(settings)) as parts:
             config.app = create_app(settings, parts=parts)
             server.ready_text = _where(settings, listening, as_json=as_json)
             if not server.should_exit:

@@ -201,11 +201,12 @@ class CancelCommitment(Command):
     effective_from: Day
 
     def decide(self, case: Any) -> Iterator[Event]:
-        """Cancel a registered contract with an unpaid rest."""
-        cell = registered(case, self.contract)
-        contra = bool(cell.facts.get("contra"))
-        rest = cell.total("accepted") - cell.total("executed")
+        """Cancel a contract with an unpaid rest; money that came back later is a rest again."""
+        found = case.own.get(("contract", self.contract))
+        contra = bool(found and found.facts.get("contra"))
+        rest = found.total("accepted") - found.total("executed") if found else 0
         rest = -rest if contra else rest
+        cell = found if rest > 0 else registered(case, self.contract)
         case.require(
             rest > 0,
             "nothing-to-cancel",

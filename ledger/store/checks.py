@@ -16,6 +16,8 @@ from ledger.store.read import Head
 from ledger.store.rows import CELL_MEASURES, key_text
 from ledger.store.sql import sql
 
+SERVER_MAJOR_MIN = 17
+"""Oldest server with the builtin locale provider."""
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -32,7 +34,7 @@ async def assert_durable(dsn: str) -> None:
         if encoding != "UTF8":
             msg = f"the database has encoding {encoding}, not UTF8"
             raise Broken(msg)
-        if connection.get_server_version().major < 17:
+        if connection.get_server_version().major < SERVER_MAJOR_MIN:
             msg = "PostgreSQL 17 or newer is needed"
             raise Broken(msg)
     finally:

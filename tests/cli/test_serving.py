@@ -1,6 +1,7 @@
 """`qazyna serve`, and several processes on one home."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -60,6 +61,17 @@ def test_the_port_and_the_home_of_another_are_refused_clearly(tmp_path: Path) ->
         assert owned.code == 3
         assert owned.json["code"] == "embedded-home-in-use"
         assert service.end(signal.SIGINT) == 0
+
+
+def test_a_service_starts_its_killed_database_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with serving(home) as service:
+        assert cli("post", "--url", service.url, stdin=ndjson(first_commands())).code == 0
+        server = int((home / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(server, signal.SIGKILL)
+        posted = cli("post", "--url", service.url, "--json", stdin=ndjson([payment(8, "10.00")]))
+        assert posted.code == 0, posted
+        assert posted.json["position"] == 11
 
 
 def test_many_processes_on_one_home_lose_nothing(home: Path) -> None:

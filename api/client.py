@@ -12,7 +12,6 @@ import httpx
 import orjson
 
 from api.assembly import Running, running
-from api.cli.outcome import RemoteProblem
 from api.home import Place
 from api.settings import Settings
 from ledger.errors import Unavailable
@@ -28,6 +27,15 @@ TRAIL = "/v1/audit"
 APPLIED_SECONDS = 600.0
 """Longest wait for reports that are built from a long history."""
 Parameters = Mapping[str, Any]
+
+
+class RemoteProblem(Exception):
+    """A service answered with a problem document."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        """Keep the document as it came."""
+        super().__init__(str(document.get("detail", "")))
+        self.document = document
 
 
 @asynccontextmanager
