@@ -44,8 +44,13 @@ Known = Annotated[
 ]  # fmt: skip
 
 
-def only_known(request: Request) -> None:
-    """Refuse query parameters that the route does not declare, and single ones given twice."""
+async def only_known(request: Request) -> None:
+    """Refuse query parameters that the route does not declare, and single ones given twice.
+
+    Asynchronous, because a plain function would be sent through a thread.
+    """
+    if not request.scope["query_string"]:
+        return
     known = declared(request.scope["route"].dependant)
     counts: dict[str, int] = {}
     for name in (name for name, _ in request.query_params.multi_items()):

@@ -20,11 +20,9 @@ import contextlib
 import logging
 import sys
 import threading
-from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import CancelledError
-from datetime import date
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -49,12 +47,13 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment, EnvType, register_topic
 
 import ledger.instruments  # noqa: F401 - fills the registry of events
-from ledger.cells import Key
 from ledger.errors import Corrupt, LedgerError, Unavailable, UnknownKind
 from ledger.events import EVENTS, Event, encode, typed
 from ledger.store.pool import LOST, ROLES
 from ledger.store.sql import sql
+from ledger.totals import BudgetTotals, Place, fold_budget
 
+__all__ = ["BudgetTotals", "LedgerRecorder", "LibraryApplication", "Place", "fold_budget"]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -436,73 +435,6 @@ class LibraryApplication(Application[str]):
     def construct_factory(self, env: Environment) -> InfrastructureFactory[TrackingRecorder]:
         """Read the ledger, whatever PERSISTENCE_MODULE a projection's view uses."""
         return LedgerFactory(env)
-
-
-class Place(NamedTuple):
-    """What amounts of one measure are summed by; `day` is when they begin to count."""
-
-    measure: str
-    day: date
-    month: date | None
-    line: tuple[str, ...]
-    contract: str | None
-    payment: UUID | None
-    account: str | None
-
-
-class BudgetTotals:
-    """One budget folded from its events by `movement()`: an aggregate for `Repository.get`."""
-
-    def __init__(self, budget: str) -> None:
-        """Start at position 0."""
-        self.id = budget
-        self.version = 0
-        self.amounts: defaultdict[Place, int] = defaultdict(int)
-        self.facts: dict[Key, dict[str, Any]] = {}
-
-    def apply(self, event: Event) -> None:
-        """Add the next event. Raises `Corrupt` for one of another log or out of order."""
-        if (event.originator_id, event.originator_version) != (self.id, self.version + 1):
-            msg = f"{event.originator_id}:{event.originator_version} cannot follow {self.version}"
-            raise Corrupt(msg, budget=self.id, position=self.version)
-        self.version += 1
-        move = event.movement()
-        for measure, amount in move.amounts.items():
-            self.amounts[
-                Place(
-                    measure,
-                    move.counts_from,
-                    move.month,
-                    move.line or (),
-                    move.contract,
-                    move.payment,
-                    move.account,
-                )
-            ] += amount
-        for key, facts in event.facts():
-            merged = {**self.facts.get(key, {}), **facts}
-            self.facts[key] = {k: v for k, v in merged.items() if v is not None}
-
-    def total(
-        self, measure: str, *, line: tuple[str, ...] = (), on: date = date.max, **same: Any
-    ) -> int:
-        """Sum a measure in minor units: at and below a line, by a day, with the named equals.
-
-        `same` takes month, contract, payment and account, for example `account=None`.
-        """
-        return sum(
-            amount for place, amount in self.amounts.items()
-            if place.measure == measure and place.day <= on and place.line[: len(line)] == line
-            and all(getattr(place, name) == value for name, value in same.items())
-        )  # fmt: skip
-
-
-def fold_budget(totals: BudgetTotals | None, events: Iterable[Event]) -> BudgetTotals | None:
-    """Fold events into totals: the `projector_func` of `Repository.get`."""
-    for event in events:
-        totals = totals or BudgetTotals(event.originator_id)
-        totals.apply(event)
-    return totals
 
 
 for _topic in EVENTS:

@@ -162,27 +162,39 @@ def guards(
 ) -> dict[tuple[str, Key], tuple[int, int]]:
     """Return for every changed cell which CHECKs must hold from now on, and the tolerance.
 
-    A limit is guarded where it stops and holds: a figure left above its cap by an earlier
-    warning must not block what does not make it worse.
+    A limit is guarded where it stops on the last day that the cell speaks of. What it exceeded
+    before the command (under an earlier warning) must not block what does not make it worse; what
+    it exceeds only now is left to the CHECK: `check_limits` should have refused it.
     """
     found = {}
     for code, overlay in overlays.items():
         level = _level(overlay)
         for key, cell in overlay.changed.items():
             bits = broken = slack = 0
+            before = overlay.base.cells.get(key)
             for limit in BY_KIND.get(key[0], ()):
                 bit = GUARDS.get(limit.name, 0)
-                if not bit or limit.cap not in cell.measures:
+                cap = cell.measures.get(limit.cap)
+                if not bit or cap is None or cell.facts.get("contra"):
                     continue
-                control = rules.control(limit.name, level, on)
+                last = max(cap.last_day, cell.timeline(limit.use).last_day, on.toordinal())
+                control = rules.control(limit.name, level, date.fromordinal(last))
                 if control.mode != "stop" or (
                     key[0] == "line" and not _limited(cell, limit, rules)
                 ):
                     continue
-                used = cell.total(limit.use) if limit.use else 0
-                if used > cell.total(limit.cap) + control.tolerance_minor:
+                if _exceeds(cell, limit, control.tolerance_minor) and (
+                    before is None or limit.cap not in before.measures
+                    or _exceeds(before, limit, control.tolerance_minor)
+                ):  # fmt: skip
                     broken |= bit
                 bits |= bit
                 slack = max(slack, control.tolerance_minor)
             found[code, key] = (bits & ~broken, slack)
     return found
+
+
+def _exceeds(cell: Cell, limit: Limit, tolerance_minor: int) -> bool:
+    """Tell whether the end-of-line figures of a cell are above its cap."""
+    used = cell.total(limit.use) if limit.use else 0
+    return used > cell.total(limit.cap) + tolerance_minor

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from ledger import decision
 from ledger.errors import NotFound, Overloaded, Unavailable
 from ledger.events import link, log_id
 from ledger.service import Ledger
@@ -330,6 +331,19 @@ async def test_a_tampered_cell_fails_its_own_command_only(ledger, dsn):
         "broken", "accepted", "accepted", "accepted"]
     await query(dsn, "ALTER TABLE ledger.cells DROP CONSTRAINT trap")
     await accepted(ledger, one[1])
+    await assert_sound(dsn)
+
+
+async def test_a_limit_that_the_decision_missed_is_stopped_by_the_databases_check(
+    ledger, dsn, monkeypatch
+):
+    await accepted(ledger, pay(), pay(OBLAST))
+    monkeypatch.setattr(decision, "check_limits", lambda *_: ([], ()))
+    too_much = pay(amount="6000000")
+    missed, other = await submit(ledger, too_much, pay(OBLAST))
+    assert (missed.code, other.status) == ("broken", "accepted")
+    assert "unused_registration" in missed.message
+    assert await count(dsn, too_much["command_id"]) == 0
     await assert_sound(dsn)
 
 
