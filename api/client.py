@@ -23,7 +23,7 @@ NDJSON = "application/x-ndjson"
 BUDGET, EVENTS, RULEBOOK = "/v1/budgets/{budget}", "/v1/events", "/v1/rulebook"
 EXECUTION, TRANSFERS = "/v1/budgets/{budget}/execution", "/v1/budgets/{budget}/transfers"
 EXEMPT, WARNINGS = "/v1/budgets/{budget}/exempt", "/v1/budgets/{budget}/warnings"
-TRAIL = "/v1/audit"
+TRAIL, ACCOUNT = "/v1/audit", "/v1/budgets/{budget}/accounts/{account}"
 APPLIED_SECONDS = 600.0
 """Longest wait for reports that are built from a long history."""
 Parameters = Mapping[str, Any]

@@ -259,3 +259,138 @@ class WarningPage(Document):
     sequence: int
     items: list[WarningDocument]
     next: int | None
+
+
+class SaidDocument(Document):
+    """What one act in force says of a transfer, or of one purpose of it."""
+
+    amount: Amount
+    purpose: str | None
+    act: str | None
+    adopted_on: date
+    effective_from: date
+    sequence: int
+
+
+class SideDocument(Document):
+    """What one side's acts say in sum."""
+
+    amount: Amount
+    said: list[SaidDocument]
+
+
+class PairDocument(Document):
+    """One kind of transfer between two budgets; `difference` = receiver's figure - payer's."""
+
+    transfer: str
+    payer: str
+    receiver: str
+    payer_says: SideDocument | None
+    receiver_says: SideDocument | None
+    difference: Amount | None
+    sent: Amount
+    received: Amount
+
+
+class PairingDocument(Document):
+    """The pairing report, true for `sequence`."""
+
+    budget: str
+    sequence: int
+    known: int | None
+    adopted: date | None
+    pairs: list[PairDocument]
+
+
+class MovementDocument(Document):
+    """A movement of a special account and the balance after it."""
+
+    sequence: int
+    position: int
+    kind: str
+    value_date: date
+    recorded_at: datetime
+    amount: Amount
+    balance: Amount
+    command_id: UUID
+
+
+class StatementDocument(Document):
+    """The statement of a special account, true for `sequence`."""
+
+    budget: str
+    account: str
+    purpose: str
+    owner: str
+    status: str = Field(pattern="^(open|closed)$")
+    sequence: int
+    balance: Amount
+    movements: list[MovementDocument]
+
+
+class ExemptLineDocument(Document):
+    """A spending line, and the entry that protects it if it is exempt."""
+
+    line: list[str]
+    title: str | None
+    exempt: bool
+    amended: Amount
+    entry: str | None
+
+
+class ExemptDocument(Document):
+    """Exempt and cuttable amounts; `headroom` is what the executive may still cut alone."""
+
+    budget: str
+    effective: date
+    sequence: int
+    exempt: Amount
+    cuttable: Amount
+    sequestered: Amount
+    headroom: Amount | None
+    unresolved: list[str]
+    lines: list[ExemptLineDocument]
+
+
+class ChangeDocument(Document):
+    """A figure before and after an event."""
+
+    subject: str = Field(description="line, contract, account or cash")
+    measure: str
+    before: Amount
+    after: Amount
+
+
+class AuditDocument(Document):
+    """An event of the trail."""
+
+    sequence: int
+    budget: str
+    position: int
+    kind: str
+    recorded_at: datetime
+    actor: str | None
+    capacity: str | None
+    act: str | None
+    act_article: str | None
+    act_date: date | None
+    reason: str | None
+    source: str | None
+    line: list[str] | None
+    contract: str | None
+    account: str | None
+    effective_from: date
+    adopted_on: date
+    month: str | None
+    changes: list[ChangeDocument]
+    refused: str | None = Field(description="code of the refusal")
+    flags: list[str]
+    command_id: UUID
+
+
+class AuditPage(Document):
+    """Events of the trail by sequence, true for `sequence`."""
+
+    sequence: int
+    items: list[AuditDocument]
+    next: int | None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.documents import Health, Readiness, problem_answers
-from api.parameters import only_known
+from api.parameters import StrictRoute
 from api.parts import parts_of
 from api.problems import Problem
 from api.wire import json_response
 
-router = APIRouter(tags=["operation"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["operation"], route_class=StrictRoute)
 LAG_EVENTS_MAX = 20_000
 """Sequenced events that reports may lack while the service counts as ready."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Annotated, Any, get_origin
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Query, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 from pydantic import Field as Bound
 
@@ -44,16 +46,26 @@ Known = Annotated[
 ]  # fmt: skip
 
 
-async def only_known(request: Request) -> None:
-    """Refuse query parameters that the route does not declare, and single ones given twice.
+class StrictRoute(APIRoute):
+    """A route that refuses query parameters it does not declare, and single ones given twice."""
 
-    Asynchronous, because a plain function would be sent through a thread.
-    """
-    if not request.scope["query_string"]:
-        return
-    known = declared(request.scope["route"].dependant)
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Look at the query before the route does; most postings have none."""
+        handler = super().get_route_handler()
+        known = declared(self.dependant)
+
+        async def strict(request: Request) -> Response:
+            if request.scope["query_string"]:
+                only_known(request, known)
+            return await handler(request)
+
+        return strict
+
+
+def only_known(request: Request, known: dict[str, bool]) -> None:
+    """Refuse unknown parameters, and those given twice that may not repeat (False)."""
     counts: dict[str, int] = {}
-    for name in (name for name, _ in request.query_params.multi_items()):
+    for name, _ in request.query_params.multi_items():
         counts[name] = counts.get(name, 0) + 1
     for name, count in counts.items():
         if name not in known:
@@ -62,7 +74,7 @@ async def only_known(request: Request) -> None:
                           parameter=printable(name))  # fmt: skip
         if count > 1 and not known[name]:
             raise Problem("invalid-parameter", f"{name} is given {count} times",
-                          errors=[{"place": f"query.{name}", "reason": "given twice"}])
+                          errors=[{"place": f"query.{name}", "reason": "given twice"}])  # fmt: skip
 
 
 def declared(dependant: Any) -> dict[str, bool]:

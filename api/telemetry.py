@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -16,10 +16,10 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.documents import problem_answers
-from api.parameters import only_known
+from api.parameters import StrictRoute
 from api.parts import parts_of
 
-router = APIRouter(tags=["operation"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["operation"], route_class=StrictRoute)
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 

@@ -343,13 +343,13 @@ def shortfalls(cell: Cell, limit: Limit, since: int) -> Iterator[tuple[int, int]
 
     Sums change only on the timelines' own days, so these and `since` stand for every day.
     """
-    cap, use = cell.timeline(limit.cap), cell.timeline(limit.use) if limit.use else ZERO
-    if max(cap.last_day, use.last_day) <= since:
-        days = [since]
-    else:
-        days = sorted({since, *(d for d in (*cap.days, *use.days) if d > since)})
-    for day in days:
-        left = room(cell, limit, day)
+    cap = cell.measures.get(limit.cap, ZERO)
+    use = cell.measures.get(limit.use, ZERO) if limit.use else ZERO
+    sign = -1 if cell.facts.get("contra") else 1
+    later = {since, *cap.days[bisect_right(cap.days, since):],
+             *use.days[bisect_right(use.days, since):]}  # fmt: skip
+    for day in sorted(later):
+        left = sign * (cap.at(day) - use.at(day))
         if left < 0:
             yield day, left
 

@@ -254,10 +254,10 @@ def plain(value: Any) -> Any:
     """
     if value is None or isinstance(value, (str, int)):
         return value
+    if isinstance(value, (tuple, list)):
+        return [item if type(item) is str else plain(item) for item in value]
     if isinstance(value, (date, UUID)):
         return str(value)
-    if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if is_dataclass(value):

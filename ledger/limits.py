@@ -18,6 +18,7 @@ from ledger.cells import (
     Key,
     Limit,
     Overlay,
+    Timeline,
     broken_limit,
     room,
     shortfalls,
@@ -30,6 +31,8 @@ GUARDS = {"cash": 1, "special-account": 1, "payments-plan": 2, "unused-registrat
 """The bit of each limit that the database guards again with a CHECK on end-of-line figures."""
 BY_KIND = {kind: tuple(limit for limit in LIMITS if kind in limit.kinds)
            for kind in ("budget", "line", "contract", "payment", "account")}  # fmt: skip
+GUARDED = {kind: tuple((limit, GUARDS[limit.name]) for limit in limits if limit.name in GUARDS)
+           for kind, limits in BY_KIND.items()}  # fmt: skip
 
 
 def check_limits(
@@ -149,6 +152,12 @@ def applies(cells: Overlay | BudgetState, key: Key, limit: Limit, rules: Rules) 
     return not below
 
 
+def _is_spending(cell: Cell, rules: Rules) -> bool:
+    """Tell whether a line stands on the spending side."""
+    section = rules.jurisdiction.section(cell.key[1][0])
+    return section is not None and section.side == "spending"
+
+
 def _limited(cell: Cell, limit: Limit, rules: Rules) -> bool:
     """Tell whether a line is limited at all: spending, not contra; receipts by arithmetic."""
     section = rules.jurisdiction.section(cell.key[1][0])
@@ -170,31 +179,40 @@ def guards(
     for code, overlay in overlays.items():
         level = _level(overlay)
         for key, cell in overlay.changed.items():
-            bits = broken = slack = 0
             before = overlay.base.cells.get(key)
-            for limit in BY_KIND.get(key[0], ()):
-                bit = GUARDS.get(limit.name, 0)
-                cap = cell.measures.get(limit.cap)
-                if not bit or cap is None or cell.facts.get("contra"):
-                    continue
-                last = max(cap.last_day, cell.timeline(limit.use).last_day, on.toordinal())
-                control = rules.control(limit.name, level, date.fromordinal(last))
-                if control.mode != "stop" or (
-                    key[0] == "line" and not _limited(cell, limit, rules)
-                ):
-                    continue
-                if _exceeds(cell, limit, control.tolerance_minor) and (
-                    before is None or limit.cap not in before.measures
-                    or _exceeds(before, limit, control.tolerance_minor)
-                ):  # fmt: skip
-                    broken |= bit
-                bits |= bit
-                slack = max(slack, control.tolerance_minor)
-            found[code, key] = (bits & ~broken, slack)
+            found[code, key] = _guards_of(before, cell, rules, level, on)
     return found
 
 
-def _exceeds(cell: Cell, limit: Limit, tolerance_minor: int) -> bool:
-    """Tell whether the end-of-line figures of a cell are above its cap."""
-    used = cell.total(limit.use) if limit.use else 0
-    return used > cell.total(limit.cap) + tolerance_minor
+def _guards_of(
+    before: Cell | None, cell: Cell, rules: Rules, level: int, on: date
+) -> tuple[int, int]:
+    """Return the CHECKs of one changed cell as bits, and the largest tolerance."""
+    kind = cell.key[0]
+    if cell.facts.get("contra") or (kind == "line" and not _is_spending(cell, rules)):
+        return 0, 0
+    bits = broken = slack = 0
+    day, measures = on.toordinal(), cell.measures
+    for limit, bit in GUARDED.get(kind, ()):
+        cap = measures.get(limit.cap)
+        if cap is None:
+            continue
+        use = measures.get(limit.use)
+        last = max(cap.last_day, use.last_day if use else 0, day)
+        control = rules.control(limit.name, level, on if last == day else date.fromordinal(last))
+        if control.mode != "stop":
+            continue
+        tolerance = control.tolerance_minor
+        if _exceeds(cap, use, tolerance) and (
+            before is None or limit.cap not in before.measures
+            or _exceeds(before.timeline(limit.cap), before.measures.get(limit.use), tolerance)
+        ):  # fmt: skip
+            broken |= bit
+        bits |= bit
+        slack = max(slack, tolerance)
+    return bits & ~broken, slack
+
+
+def _exceeds(cap: Timeline, use: Timeline | None, tolerance_minor: int) -> bool:
+    """Tell whether the end-of-line figure of a use is above its cap."""
+    return (use.total if use else 0) > cap.total + tolerance_minor

@@ -7,6 +7,7 @@ wait, and no other budget is stopped. `unpark` applies what waited, after a fix.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -31,8 +32,6 @@ async def advance(
     Without `schema` the live version advances; `upto` is a sequence where a step ends.
     """
     async with connection.transaction():
-        # A step that a crash of the server loses is applied again, so nobody waits for the disk.
-        await connection.execute("SET LOCAL synchronous_commit = off")
         target = schema or await live_schema(connection, made.name)
         await use(connection, target)
         before = await connection.fetchval("SELECT sequence FROM checkpoint FOR UPDATE")
@@ -63,11 +62,14 @@ async def apply(connection: Any, made: Projection, span: Span) -> None:
 
 async def attempt(connection: Any, made: Projection, span: Span) -> None:
     """Apply a span whole, or raise. Raises `UnknownKind` for a kind nobody has decided about."""
-    unknown = await connection.fetch(sql("", "unknown_kinds"), *span.arguments(), made.known)
-    if unknown:
-        kinds = ", ".join(row["kind"] for row in unknown)
-        raise UnknownKind(f"{made.name} does not know the event kinds {kinds}", kind=kinds)
-    await made.apply(connection, span)
+    rows = await connection.fetch(sql("", "kinds"), *span.arguments())
+    kinds = frozenset(row["kind"] for row in rows)
+    if kinds - made.known:
+        unknown = ", ".join(sorted(kinds - made.known))
+        raise UnknownKind(f"{made.name} does not know the event kinds {unknown}", kind=unknown)
+    flagged = any(row["flagged"] for row in rows)
+    if kinds & made.handled or (made.flags and flagged):
+        await made.apply(connection, replace(span, kinds=kinds, flagged=flagged))
 
 
 async def _apply_budget(

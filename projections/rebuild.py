@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 REBUILD = 0x71617A62
 """Advisory locks of rebuilds ("qazb"), one a projection."""
 LOCK_MILLISECONDS = 50
+FOLD_MEGABYTES = 128
+"""Memory of one sort or hash table of the fold."""
 SHOWN = 20
 """Differing rows that a report names, of each table and side."""
 
@@ -101,7 +103,7 @@ async def _alone(database: Database, name: str) -> AsyncIterator[tuple[Any, Proj
 async def _fold(connection: Any, made: Projection) -> tuple[str, int]:
     """Fold everything that is sequenced into a new version, in one transaction of one instant."""
     async with connection.transaction(isolation="repeatable_read"):
-        await connection.execute("SET LOCAL synchronous_commit = off")
+        await connection.execute(f"SET LOCAL work_mem = '{FOLD_MEGABYTES}MB'")
         schema = await build(connection, made)
         last: int = await connection.fetchval(
             "SELECT coalesce(max(last_sequence), 0) FROM ledger.steps"

@@ -23,12 +23,15 @@ class Span:
     """Which events to apply: after one sequence up to another, of all budgets or of one.
 
     `parked` is the schema whose parked budgets stay out; with `only` (region, log) none does.
+    `kinds` are those that occur, `flagged` tells whether a control flagged any event.
     """
 
     parked: str
     after: int
     upto: int
     only: tuple[int, int] | None = None
+    kinds: frozenset[str] = frozenset()
+    flagged: bool = False
 
     def arguments(self) -> tuple[str, int, int, int | None, int | None]:
         """Return the arguments of the SQL function `projections.moved`."""
@@ -43,7 +46,8 @@ Apply = Callable[[Any, Span], Awaitable[None]]
 class Projection:
     """One read model.
 
-    `apply` folds a span inside a transaction whose search path is the projection's schema;
+    `apply` folds a span inside a transaction whose search path is the projection's schema; it
+    is called where a handled kind or, with `flags`, a flagged event occurs.
     `tables` are its tables, each with (region, log) columns, shown to readers as views.
     """
 
@@ -52,11 +56,12 @@ class Projection:
     ignored: frozenset[str]
     tables: tuple[str, ...]
     apply: Apply
+    flags: bool = False
 
     @property
-    def known(self) -> list[str]:
+    def known(self) -> frozenset[str]:
         """Return every kind the projection has decided about."""
-        return sorted(self.handled | self.ignored)
+        return self.handled | self.ignored
 
 
 @cache

@@ -102,11 +102,14 @@ class Runner:
 
     async def _follow(self, projection: Projection) -> None:
         """Apply what is there, wait for more."""
-        nudged = self._nudges[projection.name]
+        nudged, reached = self._nudges[projection.name], -1
         while True:
             nudged.clear()
             async with self.database.connect("projector") as connection:
-                before, after = await advance(connection, projection)
+                before = after = reached
+                if reached < 0 or await connection.fetchval(sql("", "next_step"), reached, 1):
+                    before, after = await advance(connection, projection)
+            reached = after
             if after > before:
                 APPLIED.labels(projection.name).inc(after - before)
                 self.waiting.moved.set()

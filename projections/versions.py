@@ -7,6 +7,7 @@ neither; the one before stays for a way back.
 from __future__ import annotations
 
 import hashlib
+from importlib.resources import files
 from typing import Any
 
 from ledger.errors import Broken
@@ -17,9 +18,16 @@ SETUP_LOCK = 0x71617A76
 
 
 def fingerprint(projection: Projection) -> str:
-    """Return what identifies the shape and the fold of a projection in this release."""
-    text = sql(projection.name, "tables") + "".join(sorted(projection.handled))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Return what identifies the shape and the fold of a projection in this release.
+
+    That is its tables, its `fold.py` and the SQL that writes; queries may change freely.
+    """
+    folder = files(f"projections.{projection.name}")
+    texts = {item.name: item.read_text(encoding="utf-8") for item in folder.iterdir()
+             if item.name == "fold.py" or item.name.endswith(".sql")}  # fmt: skip
+    parts = [text for name, text in sorted(texts.items())
+             if name in ("fold.py", "tables.sql") or "INSERT INTO" in text]  # fmt: skip
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 async def prepare(connection: Any) -> list[str]:
@@ -80,8 +88,13 @@ async def put_live(connection: Any, projection: Projection, schema: str) -> None
 
 
 async def use(connection: Any, schema: str) -> None:
-    """Let unqualified names mean a version's tables until the transaction ends."""
-    await connection.execute(f"SET LOCAL search_path = {schema}, pg_catalog")
+    """Let unqualified names mean a version's tables until the transaction ends.
+
+    What a crash of the server loses of a projection is applied again: no waiting for the disk.
+    """
+    await connection.execute(
+        f"SET LOCAL search_path = {schema}, pg_catalog; SET LOCAL synchronous_commit = off"
+    )
 
 
 async def live_schema(connection: Any, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -131,14 +132,49 @@ def transfers(
     if as_json:
         show.emit(found)
         return
-    names = ("payer_says", "receiver_says", "difference", "sent", "received")
-    rows = found["rows"]
-    write = show.Amounts([row[name] for row in rows for name in names if row[name]], unit)
-    headings = ["transfer", "payer", "receiver", *(name.replace("_", " ") for name in names)]
-    show.table(headings, [
-        [row["transfer"], row["payer"], row["receiver"], *(write(row[name]) for name in names)]
+    names = ("payer says", "receiver says", "difference", "sent", "received")
+    rows = [(pair, [_said(pair["payer_says"]), _said(pair["receiver_says"]), pair["difference"],
+                    pair["sent"], pair["received"]]) for pair in found["pairs"]]  # fmt: skip
+    write = show.Amounts([text for _, texts in rows for text in texts if text is not None], unit)
+    show.table(["transfer", "payer", "receiver", *names], [
+        [pair["transfer"], pair["payer"], pair["receiver"], *(write(text) for text in texts)]
+        for pair, texts in rows
+    ], right=names)  # fmt: skip
+    _foot(found)
+
+
+def _said(side: dict[str, Any] | None) -> str | None:
+    """Return the amount that one side's acts say, None where they say nothing."""
+    return side["amount"] if side else None
+
+
+@reports.command(epilog=EPILOG)
+def account(
+    budget: Code,
+    name: Annotated[str, typer.Argument(metavar="ACCOUNT", show_default=False)],
+    *,
+    unit: Unit = 1,
+    url: Url = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show the statement of a treasury special account: movements and balances."""
+    place = client.ACCOUNT.format(budget=budget, account=quote(name, safe=""))
+    found: dict[str, Any] = ask(home, url, lambda service: client.get(service, place, {}))
+    if as_json:
+        show.emit(found)
+        return
+    rows = found["movements"]
+    texts = [row[part] for row in rows for part in ("amount", "balance")]
+    write = show.Amounts([*texts, found["balance"]], unit)
+    show.say(f"{name} of {found['owner']}, {found['status']}: {found['purpose']}")
+    show.say("")
+    show.table(["position", "value date", "what", "amount", "balance"], [
+        [str(row["position"]), row["value_date"], row["kind"], write(row["amount"]),
+         write(row["balance"])]
         for row in rows
-    ], right=headings[3:])  # fmt: skip
+    ], right=["amount", "balance"])  # fmt: skip
+    show.say(f"balance {write(found['balance'])}")
     _foot(found)
 
 
@@ -158,15 +194,15 @@ def exempt(
     if as_json:
         show.emit(found)
         return
-    sums = ("exempt", "cuttable", "sequestered", "headroom")
-    texts = [row["amended"] for row in found["lines"]] + [found[n] for n in sums if found[n]]
-    write = show.Amounts(texts, unit)
+    write = show.Amounts([row["amended"] for row in found["lines"]], unit)
     show.table(["line", "amended", "exempt by", "name"], [
         [show.path(row["line"]), write(row["amended"]),
          (row["entry"] or "yes") if row["exempt"] else "", row["title"] or ""]
         for row in found["lines"]
     ], right=["amended"])  # fmt: skip
     show.say("")
+    sums = ("exempt", "cuttable", "sequestered", "headroom")
+    write = show.Amounts([found[name] for name in sums if found[name] is not None], unit)
     show.table(sums, [[write(found[name]) for name in sums]], right=sums)
     for name in found["unresolved"]:
         show.say(f"no code is given for: {name}")

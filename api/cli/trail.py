@@ -63,11 +63,4 @@ def _told(row: dict[str, Any]) -> str:
     if row["flags"]:
         told.append(f"warned of: {', '.join(row['flags'])}")
     told += [_change(change) for change in row["changes"]]
-    return "\n      ".join(told)
-
-
-def _change(change: dict[str, Any]) -> str:
-    """Write one figure before and after."""
-    write = show.Amounts([change["before"], change["after"]])
-    return (f"{change['subject']} {change['measure']}: "
-            f"{write(change['before'])} → {write(change['after'])}")  # fmt: skip
+    return f"{' '.join(names)}: {write(change['before'])} → {write(change['after'])}"

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import problems, wire
 from api.documents import problem_answers
-from api.parameters import only_known
+from api.parameters import StrictRoute
 from api.parts import ledger_of
 from api.problems import Problem
 from api.routes.commands import BODY, verdict
@@ -26,7 +26,7 @@ from ledger.events import Command
 from ledger.service import Ledger
 from ledger.store.answers import Answer
 
-router = APIRouter(tags=["commands"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["commands"], route_class=StrictRoute)
 COMMANDS_MAX = 10_000
 CHUNK = 256
 """Commands decided together; the first verdicts come after the first chunk."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import paging
 from api.documents import Budget, BudgetPage, not_modified, problem_answers
 from api.etag import report
-from api.parameters import BudgetPath, Plain, only_known
+from api.parameters import BudgetPath, Plain, StrictRoute
 from api.parts import ledger_of
 
-router = APIRouter(tags=["budgets"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["budgets"], route_class=StrictRoute)
 FACTS = ("year", "region", "level", "title", "parent", "stage", "legislated_on")
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import problems, wire
 from api.documents import Verdict, problem_answers
 from api.idempotency import with_key
-from api.parameters import only_known
+from api.parameters import StrictRoute
 from api.parts import ledger_of
 from ledger.dates import to_iso
 from ledger.errors import Invalid, LedgerError
 from ledger.store.answers import Answer
 from ledger.terms import BudgetCode
 
-router = APIRouter(tags=["commands"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["commands"], route_class=StrictRoute)
 BODY = (400, 413, 415)
 
 

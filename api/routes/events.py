@@ -10,19 +10,19 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import paging
 from api.documents import EventPage, problem_answers
-from api.parameters import BudgetQuery, only_known
+from api.parameters import BudgetQuery, StrictRoute
 from api.parts import ledger_of
 from api.wire import json_response
 from ledger.dates import to_iso
 from ledger.service import Ledger
 from ledger.store.read import FeedEvent
 
-router = APIRouter(tags=["events"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["events"], route_class=StrictRoute)
 SSE = "text/event-stream"
 WAIT_SECONDS_MAX = 60
 POLL_SECONDS, ASK_SECONDS = 0.05, 1.0

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.at_least import AtLeast, reach
 from api.documents import ExecutionDocument, not_modified, problem_answers
 from api.etag import report as answer
-from api.parameters import AsOfDay, BudgetPath, Known, NameQuery, Segments, only_known
+from api.parameters import AsOfDay, BudgetPath, Known, NameQuery, Segments, StrictRoute
 from api.parts import fiscal, ledger_of, rules_of
 from ledger.dates import local_day
 from ledger.money import to_text
@@ -23,7 +23,7 @@ from projections.budget_execution.figures import FIGURES, BalanceRow, ExecutionR
 from projections.budget_execution.report import find_head, report
 from projections.known import resolve_known
 
-router = APIRouter(tags=["reports"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["reports"], route_class=StrictRoute)
 BALANCE = ("approved", "amended", "adjusted", "executed")
 
 

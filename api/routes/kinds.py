@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.documents import KindPage, not_modified, problem_answers
 from api.etag import report
-from api.parameters import only_known
+from api.parameters import StrictRoute
 from ledger.events import EVENTS, adapter
 
-router = APIRouter(tags=["rules"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["rules"], route_class=StrictRoute)
 
 
 @router.get("/v1/kinds", summary="Event kinds", response_class=Response,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import paging
 from api.at_least import AtLeast, reach
 from api.documents import LinePage, not_modified, problem_answers
 from api.etag import report
-from api.parameters import BudgetPath, Segments, only_known
+from api.parameters import BudgetPath, Segments, StrictRoute
 from api.parts import fiscal, ledger_of, rules_of
-from projections.budget_execution.report import lines
+from projections.budget_execution import lines
 
-router = APIRouter(tags=["budgets"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["budgets"], route_class=StrictRoute)
 
 
 @router.get("/v1/budgets/{budget}/lines", summary="Lines of a budget", response_class=Response,

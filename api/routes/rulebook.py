@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.documents import Rulebook, not_modified, problem_answers
 from api.etag import report
-from api.parameters import only_known
+from api.parameters import StrictRoute
 from api.parts import ledger_of, rules_of
 from ledger.classification import Classifier
-from ledger.events import plain
+from ledger.events import adapter
 from ledger.jurisdiction import Jurisdiction
+from ledger.rules import Exemption
 
-router = APIRouter(tags=["rules"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["rules"], route_class=StrictRoute)
 
 
 @router.get("/v1/rulebook", summary="The rules in force", response_class=Response,
@@ -25,15 +26,15 @@ async def get_rulebook(request: Request) -> Response:
         rules = await rules_of(request, connection)
     return report(request, {
         "position": rules.position,
-        "jurisdiction": jurisdiction(rules.adopted) if rules.adopted else None,
+        "jurisdiction": shown(rules.adopted) if rules.adopted else None,
         "classifiers": [classifier(version) for version in rules.classification.versions],
-        "exemptions": [plain(entry) for entry in rules.exemptions],
+        "exemptions": [shown(entry) for entry in rules.exemptions],
     })  # fmt: skip
 
 
-def jurisdiction(adopted: Jurisdiction) -> dict[str, Any]:
-    """Return a jurisdiction as its document; absent fields are left out."""
-    document: dict[str, Any] = plain(adopted)
+def shown(entry: Jurisdiction | Exemption) -> dict[str, Any]:
+    """Return a part of the rules as JSON types, every field of it."""
+    document: dict[str, Any] = adapter(type(entry)).dump_python(entry, mode="json")
     return document
 
 

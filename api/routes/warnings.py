@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api import paging
 from api.at_least import AtLeast, reach
 from api.documents import WarningPage, not_modified, problem_answers
 from api.etag import report
-from api.parameters import BudgetPath, only_known
+from api.parameters import BudgetPath, StrictRoute
 from api.parts import fiscal, parts_of
-from projections.budget_execution.report import Warned, warnings
+from projections.budget_execution import Warned, warnings
 
-router = APIRouter(tags=["reports"], dependencies=[Depends(only_known)])
+router = APIRouter(tags=["reports"], route_class=StrictRoute)
 
 
 @router.get("/v1/budgets/{budget}/warnings", summary="Flagged events of a budget",

@@ -108,6 +108,10 @@ class Cache:
                 self.states[code] = state
             states[code] = state
             self._touched.add(code)
+        own = ("payment", str(asked.command_id))  # a new id has no payment: nothing to load
+        if own not in states[asked.budget].cells:
+            states[asked.budget].cells[own] = None
+            self._payments.append((states[asked.budget], own))
         return states
 
     def take(self, decision: Decision) -> None:

@@ -32,8 +32,12 @@ IGNORED = frozenset({
 
 async def apply(connection: Any, span: Span) -> None:
     """Add a span of events to the sums, the titles and the warnings."""
-    await connection.execute(sql(NAME, "sums"), *span.arguments(), sorted(SUMMED))
-    await connection.execute(sql(NAME, "flagged"), *span.arguments())
+    if span.kinds & SUMMED:
+        await connection.execute(sql(NAME, "sums"), *span.arguments(), sorted(SUMMED))
+    if span.flagged:
+        await connection.execute(sql(NAME, "flagged"), *span.arguments())
+    if not span.kinds & TITLED:
+        return
     rows = [
         (row["region"], row["log"], row["sequence"], path, row["adopted_on"], title)
         for row in await connection.fetch(sql("", "documents"), *span.arguments(), sorted(TITLED))
@@ -56,5 +60,5 @@ def titles(body: bytes) -> Iterator[tuple[tuple[str, ...], str]]:
 
 PROJECTION = Projection(
     name=NAME, handled=SUMMED | TITLED, ignored=IGNORED, tables=("sums", "titles", "warnings"),
-    apply=apply,
+    apply=apply, flags=True,
 )  # fmt: skip

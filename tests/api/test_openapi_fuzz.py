@@ -4,6 +4,7 @@ Bounded by QAZYNA_FUZZ_SECONDS; every run prints its seed, QAZYNA_SEED repeats i
 """
 
 import asyncio
+import copy
 import os
 import random
 import time
@@ -107,6 +108,16 @@ def run(url: str, document: dict) -> dict[str, int]:
     unit = SECONDS / sum(weight for *_, weight in work)
     return {f"{o.method} {o.path} {mode.value}": judge(o, mode, url, weight * unit)
             for o, mode, weight in work}  # fmt: skip
+
+
+async def test_an_undocumented_answer_is_noticed(filled):
+    document = copy.deepcopy(filled.app.openapi())
+    document["paths"] = {"/v1/budgets/{budget}": document["paths"]["/v1/budgets/{budget}"]}
+    del document["paths"]["/v1/budgets/{budget}"]["get"]["responses"]["404"]
+    schema = schemathesis.openapi.from_dict(document)
+    [operation] = [result.ok() for result in schema.get_all_operations()]
+    with pytest.raises(Exception, match="Undocumented HTTP status code"):
+        await asyncio.to_thread(judge, operation, GenerationMode.POSITIVE, filled.url, 30)
 
 
 async def test_no_failure_and_no_undocumented_answer(filled):

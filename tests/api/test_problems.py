@@ -6,10 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
 from api.app import create_app
+from api.parameters import StrictRoute
 from api.problems import CODES, MEDIA, Guard
+from api.routes import ROUTERS
 from api.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,7 @@ def test_every_code_of_the_service_stands_in_the_table():
     assert all(re.fullmatch("[a-z]+(-[a-z]+)*", code) for code in CODES)
 
 
-def test_every_route_refuses_unknown_parameters():
-    for route in APP.routes:
-        if isinstance(route, APIRoute):
-            assert any(d.call.__name__ == "only_known" for d in route.dependant.dependencies)
+def test_every_route_is_strict():
+    routes = [route for router in ROUTERS for route in router.routes]
+    assert routes
+    assert all(type(route) is StrictRoute for route in routes)

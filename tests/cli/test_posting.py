@@ -87,13 +87,3 @@ def test_load_reports_bad_rows_and_changes_nothing_the_second_time(tmp_path: Pat
                                        "reason": "'2020-04-31' is not a day"}]  # fmt: skip
     nothing = cli("load", BRITAIN, table, "--home", home, "--atomic", "--json")
     assert (nothing.code, nothing.json["commands"]) == (1, 0)
-
-
-def test_the_republic_loads_with_its_control_totals(tmp_path: Path) -> None:
-    mapping = ROOT / "deploy" / "mappings" / "kz-republic-2025.toml"
-    loaded = cli("load", mapping, "--home", tmp_path / "home", "--json")
-    assert loaded.code == 0, loaded
-    assert loaded.json["ok"]
-    controls = {found["name"]: found["found"] for found in loaded.json["controls"]}
-    assert controls["revenues"] == "21392054673000.00"
-    assert controls["expenditures"] == "25193022392000.00"

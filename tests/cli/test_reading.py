@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.program import BUDGET, ROADS, cli
+from tests.cli.program import BUDGET, ROADS, ROOT, cli
 
 
 def test_the_execution_report_is_a_table_with_totals_and_its_sequence(home: Path) -> None:
@@ -31,3 +31,34 @@ def test_an_unknown_budget_or_day_is_named(home: Path) -> None:
     assert (unknown.code, unknown.err) == (2, "unknown-budget: no budget KZ-2025-none is open\n")
     bad = cli("report", "execution", BUDGET, "--home", home, "--effective", "soon", "--json")
     assert (bad.code, bad.json["code"]) == (2, "invalid-parameter")
+
+
+def test_history_tells_who_what_why_and_the_figures_before_and_after(home: Path) -> None:
+    told = cli("history", "--home", home, "--contract", "C-1", "--limit", "2")
+    assert told.code == 0
+    assert "budget.commitment.registered  treasury-1 (treasury)" in told.out
+    assert "act document 5 of 2025-01-10" in told.out
+    assert "contract accepted: 0 → 500" in told.out
+    assert told.err.startswith("note: there may be more: --after ")
+    found = cli("history", "--home", home, "--budget", BUDGET, "--json", "--line", ROADS[0])
+    changes = [change for row in found.json["items"] for change in row["changes"]]
+    assert {
+        "subject": "line",
+        "measure": "executed",
+        "before": "0.00",
+        "after": "300.00",
+    } in changes
+
+
+def test_transfers_of_the_republic_are_paired(tmp_path: Path) -> None:
+    mapping = ROOT / "deploy" / "mappings" / "kz-republic-2025.toml"
+    loaded = cli("load", mapping, "--home", tmp_path / "home", "--json")
+    assert loaded.code == 0, loaded
+    assert loaded.json["ok"]
+    controls = {found["name"]: found["found"] for found in loaded.json["controls"]}
+    assert controls["revenues"] == "21392054673000.00"
+    assert controls["expenditures"] == "25193022392000.00"
+    shown = cli("report", "transfers", "KZ-2025-republic", "--home", tmp_path / "home",
+                "--unit", "1000")  # fmt: skip
+    assert shown.code == 0, shown
+    assert any("504 192 231" in line or "subvention" in line for line in shown.out.splitlines())
