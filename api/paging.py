@@ -18,7 +18,9 @@ AfterSequence = Annotated[
 ]
 
 
-def page(found: Sequence[Any], limit: int, place: Callable[[Any], Any]) -> tuple[Sequence[Any], Any]:
+def page(
+    found: Sequence[Any], limit: int, place: Callable[[Any], Any]
+) -> tuple[Sequence[Any], Any]:
     """Split `limit + 1` found items into a page and the place of its last item, or None."""
     if len(found) <= limit:
         return found, None

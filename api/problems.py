@@ -71,7 +71,7 @@ RETRY_SECONDS = 1
 SAME_ID = "send the same command again under the same command_id: it is decided exactly once"
 
 
-class Problem(Exception):  # noqa: N818 - the name of RFC 9457
+class Problem(Exception):
     """An answer that says no; `members` stand beside the standard ones."""
 
     def __init__(
@@ -129,7 +129,7 @@ def _members(details: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def places(errors: list[dict[str, str]]) -> list[dict[str, str]]:
+def places(errors: Any) -> list[dict[str, str]]:
     """Return at most `ERRORS_MAX` places, each with a short reason."""
     return [{"place": error["place"][:200], "reason": error["reason"][:300]}
             for error in errors[:ERRORS_MAX]]  # fmt: skip

@@ -68,9 +68,7 @@ class Telemetry:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if route != "none" else "any"
-            self.metrics.seconds.labels(route, method, status).observe(
-                time.perf_counter() - began
-            )
+            self.metrics.seconds.labels(route, method, status).observe(time.perf_counter() - began)
             if status >= 500:  # noqa: PLR2004 - server errors
                 self.metrics.failures.labels(route).inc()
 

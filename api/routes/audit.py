@@ -1,4 +1,4 @@
-"""GET /v1/audit: who changed what, when, by which act and why, with the figures before and after."""
+"""GET /v1/audit: who changed what, when, by which act and why; figures before and after."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(tags=["reports"], route_class=StrictRoute)
 @router.get("/v1/audit", summary="The audit trail", response_class=Response,
             responses={200: {"model": AuditPage}, **not_modified(),
                        **problem_answers(404, 422, 503)})  # fmt: skip
-async def get_audit(  # noqa: PLR0913 - each condition is a question of its own
+async def get_audit(  # noqa: PLR0913, PLR0917 - each condition is a question of its own
     request: Request,
     budget: BudgetQuery = None,
     line: Annotated[

@@ -149,9 +149,7 @@ async def _submit(
         return [error] * len(commands)
 
 
-def _verdicts(
-    ledger: Ledger, read: list[Command | Problem], results: Results, first: int
-) -> bytes:
+def _verdicts(ledger: Ledger, read: list[Command | Problem], results: Results, first: int) -> bytes:
     """Return one line of JSON for each entry; `first` is the number of the first."""
     return b"".join(_lines_of(ledger, read, results, first))
 

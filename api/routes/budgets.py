@@ -17,7 +17,8 @@ FACTS = ("year", "region", "level", "title", "parent", "stage", "legislated_on")
 
 
 @router.get("/v1/budgets", summary="Budgets by code", response_class=Response,
-            responses={200: {"model": BudgetPage}, **not_modified(), **problem_answers(422, 503)})  # fmt: skip
+            responses={200: {"model": BudgetPage}, **not_modified(),
+                       **problem_answers(422, 503)})  # fmt: skip
 async def get_budgets(
     request: Request,
     after: Annotated[str, Query(max_length=80, description="codes after this one: the `next` of "
@@ -31,7 +32,8 @@ async def get_budgets(
 
 
 @router.get("/v1/budgets/{budget}", summary="One budget", response_class=Response,
-            responses={200: {"model": Budget}, **not_modified(), **problem_answers(404, 422, 503)})  # fmt: skip
+            responses={200: {"model": Budget}, **not_modified(),
+                       **problem_answers(404, 422, 503)})  # fmt: skip
 async def get_budget(request: Request, budget: BudgetPath) -> Response:
     """Return what a budget is and how far its log goes."""
     return report(request, document(await ledger_of(request).budget(budget)))

@@ -31,7 +31,7 @@ BALANCE = ("approved", "amended", "adjusted", "executed")
             response_class=Response,
             responses={200: {"model": ExecutionDocument}, **not_modified(),
                        **problem_answers(404, 422, 503)})  # fmt: skip
-async def get_execution(  # noqa: PLR0913 - the filters of a historical question
+async def get_execution(  # noqa: PLR0913, PLR0917 - the filters of a historical question
     request: Request,
     budget: BudgetPath,
     effective: AsOfDay = None,

@@ -1,4 +1,4 @@
-"""GET /v1/budgets/{budget}/exempt: what a sequestration may not touch, and the headroom below it."""
+"""GET /v1/budgets/{budget}/exempt: what a sequestration may not touch, and what it still may."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ router = APIRouter(tags=["rules"], route_class=StrictRoute)
 
 
 @router.get("/v1/kinds", summary="Event kinds", response_class=Response,
-            responses={200: {"model": KindPage}, **not_modified(), **problem_answers(422)})  # fmt: skip
+            responses={200: {"model": KindPage}, **not_modified(),
+                       **problem_answers(422)})  # fmt: skip
 async def get_kinds(request: Request) -> Response:
     """Return the closed registry of event kinds of this release."""
     return report(request, {"items": kinds()})

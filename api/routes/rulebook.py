@@ -19,7 +19,8 @@ router = APIRouter(tags=["rules"], route_class=StrictRoute)
 
 
 @router.get("/v1/rulebook", summary="The rules in force", response_class=Response,
-            responses={200: {"model": Rulebook}, **not_modified(), **problem_answers(422, 503)})  # fmt: skip
+            responses={200: {"model": Rulebook}, **not_modified(),
+                       **problem_answers(422, 503)})  # fmt: skip
 async def get_rulebook(request: Request) -> Response:
     """Return the rules as of the rulebook's last position."""
     async with ledger_of(request).database.connect("reader") as connection:

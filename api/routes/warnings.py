@@ -37,8 +37,15 @@ async def get_warnings(
         found = await warnings(connection, budget, after_sequence=after, limit=limit + 1)
     found = [item for item in found if item.sequence <= sequence]
     items, following = paging.page(found, limit, lambda item: item.sequence)
-    return report(request, {"budget": budget, "sequence": sequence,
-                            "items": [document(item) for item in items], "next": following})
+    return report(
+        request,
+        {
+            "budget": budget,
+            "sequence": sequence,
+            "items": [document(item) for item in items],
+            "next": following,
+        },
+    )
 
 
 def document(item: Warned) -> dict[str, Any]:

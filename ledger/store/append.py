@@ -251,7 +251,8 @@ def _halves(items: Sequence[Item]) -> Iterator[list[Item]]:
         whole, half = items[0], len(items[0].commands) // 2
         loop = asyncio.get_running_loop()
         for part in (slice(0, half), slice(half, None)):
-            yield [Item(whole.commands[part], False, loop.create_future(), whole.results[part])]
+            done: asyncio.Future[list[Result]] = loop.create_future()
+            yield [Item(whole.commands[part], whole.atomic, done, whole.results[part])]
 
 
 def _join(items: Sequence[Item], parts: Sequence[Sequence[Item]]) -> None:

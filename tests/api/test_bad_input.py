@@ -1,4 +1,4 @@
-"""Bad input (issue 2, §6): each a coded 4xx, nothing stored but the refusal, the service as fast."""
+"""Bad input (issue 2, §6): a coded 4xx, nothing stored but the refusal, as fast as before."""
 
 import contextlib
 import json
@@ -108,8 +108,18 @@ OTHERS = {
 @pytest.fixture(scope="module")
 async def budget(service, command) -> str:
     service.clock.set("2025-02-18")
-    await service.accept(command("OpenBudget", BUDGET, "treasury", "2024-12-20", region=19,
-                                 level=3, year=2025, title="Bad input"))
+    await service.accept(
+        command(
+            "OpenBudget",
+            BUDGET,
+            "treasury",
+            "2024-12-20",
+            region=19,
+            level=3,
+            year=2025,
+            title="Bad input",
+        )
+    )
     await service.accept(command(
         "ApproveBudget", BUDGET, "maslikhat", "2024-12-24", effective_from="2025-01-01",
         balance="0", lines=[{"line": TAX, "amount": "9"}, {"line": PAID, "amount": "9"}],
@@ -118,8 +128,17 @@ async def budget(service, command) -> str:
         "SetPlan", BUDGET, "treasury", "2025-01-05", effective_from="2025-01-05",
         lines=[{"line": PAID, "payments": [{"month": "2025-01", "amount": "3"}]}],
     ))  # fmt: skip
-    await service.accept(command("CreditReceipt", BUDGET, "treasury", "2025-01-06", line=TAX,
-                                 amount="9", value_date="2025-01-06"))
+    await service.accept(
+        command(
+            "CreditReceipt",
+            BUDGET,
+            "treasury",
+            "2025-01-06",
+            line=TAX,
+            amount="9",
+            value_date="2025-01-06",
+        )
+    )
     return BUDGET
 
 
@@ -149,8 +168,15 @@ async def test_unreadable_body_is_a_coded_problem(service, budget, body, status,
 @pytest.mark.parametrize(("changes", "status", "code"), [*FIELDS.values(), *OTHERS.values()],
                          ids=[*FIELDS, *OTHERS])  # fmt: skip
 async def test_wrong_content_is_a_coded_problem(service, budget, command, changes, status, code):
-    good = command("ExecutePayment", budget, "treasury", "2025-02-18", line=PAID, amount="1",
-                   value_date="2025-02-18")
+    good = command(
+        "ExecutePayment",
+        budget,
+        "treasury",
+        "2025-02-18",
+        line=PAID,
+        amount="1",
+        value_date="2025-02-18",
+    )
     document = {key: value for key, value in {**good, **changes}.items()
                 if value is not None or changes == {"amount": None}}  # fmt: skip
     before = await service.events()
@@ -188,8 +214,15 @@ async def test_good_commands_are_as_fast_as_before_bad_ones(service, budget, com
     async def median() -> float:
         seconds = []
         for _ in range(15):
-            receipt = command("CreditReceipt", budget, "treasury", "2025-02-18", line=TAX,
-                              amount="0.01", value_date="2025-02-18")
+            receipt = command(
+                "CreditReceipt",
+                budget,
+                "treasury",
+                "2025-02-18",
+                line=TAX,
+                amount="0.01",
+                value_date="2025-02-18",
+            )
             began = time.perf_counter()
             await service.accept(receipt)
             seconds.append(time.perf_counter() - began)

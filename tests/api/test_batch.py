@@ -1,4 +1,4 @@
-"""Batches: a verdict a command, in order, as JSON array and NDJSON; atomic; nothing stops others."""
+"""Batches: a verdict a command, in order, as JSON array and NDJSON; atomic; nothing is lost."""
 
 import json
 from uuid import UUID
@@ -15,8 +15,18 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(scope="module")
 async def budget(service, command) -> str:
     service.clock.set("2025-02-18")
-    await service.accept(command("OpenBudget", BUDGET, "treasury", "2024-12-20", region=19,
-                                 level=3, year=2025, title="Batch"))
+    await service.accept(
+        command(
+            "OpenBudget",
+            BUDGET,
+            "treasury",
+            "2024-12-20",
+            region=19,
+            level=3,
+            year=2025,
+            title="Batch",
+        )
+    )
     await service.accept(command(
         "ApproveBudget", BUDGET, "maslikhat", "2024-12-24", effective_from="2025-01-01",
         balance="0", lines=[{"line": TAX, "amount": "9"}, {"line": PAID, "amount": "9"}],
@@ -34,8 +44,15 @@ def receipt(budget, command):
 @pytest.fixture
 def payment(budget, command):
     """A payment that is refused: nothing is planned."""
-    return lambda: command("ExecutePayment", budget, "treasury", "2025-02-18", line=PAID,
-                           amount="1", value_date="2025-02-18")
+    return lambda: command(
+        "ExecutePayment",
+        budget,
+        "treasury",
+        "2025-02-18",
+        line=PAID,
+        amount="1",
+        value_date="2025-02-18",
+    )
 
 
 async def post(service, documents, *, lines=True, **parameters):
@@ -54,8 +71,18 @@ async def test_every_command_has_its_verdict_in_order(service, receipt, payment,
     repeated = receipt()
     await service.accept(repeated)
     reused = {**repeated, "amount": "0.02"}
-    documents = [receipt(), payment(), receipt(amount="0"), b'{"a": 1, "a": 2}', repeated, reused,
-                 {**receipt(), "budget": "KZ-2025-nowhere"}, b"7", b'{"amount": 1.5}', receipt()]
+    documents = [
+        receipt(),
+        payment(),
+        receipt(amount="0"),
+        b'{"a": 1, "a": 2}',
+        repeated,
+        reused,
+        {**receipt(), "budget": "KZ-2025-nowhere"},
+        b"7",
+        b'{"amount": 1.5}',
+        receipt(),
+    ]
     before = await service.events()
     verdicts = await post(service, documents, lines=lines)
     assert [verdict["status"] for verdict in verdicts] == [

@@ -9,8 +9,19 @@ CODES = [f"KZ-2025-b{number}" for number in range(5)]
 async def opened(service, command):
     service.clock.set("2025-01-10")
     for code in CODES:
-        await service.accept(command("OpenBudget", code, "treasury", "2025-01-10", region=19,
-                                     level=3, year=2025, title=code.upper(), parent=CODES[0]))
+        await service.accept(
+            command(
+                "OpenBudget",
+                code,
+                "treasury",
+                "2025-01-10",
+                region=19,
+                level=3,
+                year=2025,
+                title=code.upper(),
+                parent=CODES[0],
+            )
+        )
     return CODES
 
 
@@ -41,8 +52,9 @@ async def test_unknown_budget_is_not_found(service):
 
 async def test_equal_questions_have_equal_etags(service, opened):
     answer = await service.get("/v1/budgets")
-    again = await service.client.get("/v1/budgets", headers={"If-None-Match":
-                                                             answer.headers["etag"]})
+    again = await service.client.get(
+        "/v1/budgets", headers={"If-None-Match": answer.headers["etag"]}
+    )
     assert again.status_code == 304
 
 

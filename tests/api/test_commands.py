@@ -22,8 +22,18 @@ async def test_examples_are_accepted_in_their_order(service):
 async def budget(service, command) -> str:
     """A rayon budget of two lines, open since the first of January."""
     service.clock.set("2025-02-18")
-    await service.accept(command("OpenBudget", BUDGET, "treasury", "2024-12-20", region=19,
-                                 level=3, year=2025, title="Posting"))
+    await service.accept(
+        command(
+            "OpenBudget",
+            BUDGET,
+            "treasury",
+            "2024-12-20",
+            region=19,
+            level=3,
+            year=2025,
+            title="Posting",
+        )
+    )
     await service.accept(command(
         "ApproveBudget", BUDGET, "maslikhat", "2024-12-24", effective_from="2025-01-01",
         balance="0", lines=[{"line": TAX, "amount": "10"}, {"line": PAID, "amount": "10"}],
@@ -33,8 +43,15 @@ async def budget(service, command) -> str:
 
 @pytest.fixture
 def receipt(budget, command):
-    return command("CreditReceipt", budget, "treasury", "2025-02-18", line=TAX, amount="0.07",
-                   value_date="2025-02-18")
+    return command(
+        "CreditReceipt",
+        budget,
+        "treasury",
+        "2025-02-18",
+        line=TAX,
+        amount="0.07",
+        value_date="2025-02-18",
+    )
 
 
 async def test_accepted_command_is_answered_with_its_position(service, budget, receipt):
@@ -70,8 +87,15 @@ async def test_reused_id_with_another_body_is_refused(service, receipt):
 
 
 async def test_refusal_is_a_stored_problem_with_rule_law_and_figures(service, budget, command):
-    payment = command("ExecutePayment", budget, "treasury", "2025-02-18", line=PAID,
-                      amount="2.5", value_date="2025-02-18")
+    payment = command(
+        "ExecutePayment",
+        budget,
+        "treasury",
+        "2025-02-18",
+        line=PAID,
+        amount="2.5",
+        value_date="2025-02-18",
+    )
     before = await service.events()
     answer = await service.post(payment)
     problem = answer.json()
@@ -101,8 +125,7 @@ async def test_idempotency_key_is_the_command_id(service, receipt):
     given = receipt.pop("command_id")
     answer = await service.post(receipt, headers={"Idempotency-Key": f'"{given}"'})
     assert (answer.status_code, answer.json()["command_id"]) == (201, given)
-    again = await service.post({**receipt, "command_id": given},
-                               headers={"Idempotency-Key": given})
+    again = await service.post({**receipt, "command_id": given}, headers={"Idempotency-Key": given})
     assert (again.status_code, again.json()["replayed"]) == (200, True)
 
 

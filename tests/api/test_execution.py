@@ -32,40 +32,105 @@ async def told(service, command) -> Told:
         answers[number] = (document, await service.post(document))
 
     quarters = [month(number, 250) for number in (1, 4, 7, 10)]
-    await tell(0, "2024-12-10", "OpenBudget", "treasury", region=19, level=3, year=2025,
-               title="E2")
+    await tell(0, "2024-12-10", "OpenBudget", "treasury", region=19, level=3, year=2025, title="E2")
     await tell(1, "2024-12-24", "ApproveBudget", "maslikhat", effective_from="2025-01-01",
                balance="0", lines=[{"line": R, "amount": amount(2000)},
                                    {"line": P, "amount": amount(1000)},
                                    {"line": Q, "amount": amount(1000)}])  # fmt: skip
-    await tell(2, "2025-01-05", "SetPlan", "treasury", effective_from="2025-01-05",
-               lines=[plan(line, [month(1, 1000)], quarters) for line in (P, Q)])
-    await tell(3, "2025-01-10", "CreditReceipt", "treasury", line=R, amount=amount(900),
-               value_date="2025-01-10")
-    await tell(4, "2025-01-20", "RegisterCommitment", "treasury", contract="C1", line=P,
-               amount=amount(600), effective_from="2025-01-20")
-    await tell(5, "2025-02-18", "ExecutePayment", "treasury", contract="C1", line=P,
-               amount=amount(200), value_date="2025-02-18")
-    await tell(6, "2025-03-06", "AdjustBudget", "akimat", effective_from="2025-03-06",
-               lines=[{"line": P, "change": amount(-100)}, {"line": Q, "change": amount(100)}],
-               plans=[plan(P, [month(3, -100)], [month(10, -100)]),
-                      plan(Q, [month(3, 100)], [month(10, 100)])])
+    await tell(
+        2,
+        "2025-01-05",
+        "SetPlan",
+        "treasury",
+        effective_from="2025-01-05",
+        lines=[plan(line, [month(1, 1000)], quarters) for line in (P, Q)],
+    )
+    await tell(
+        3,
+        "2025-01-10",
+        "CreditReceipt",
+        "treasury",
+        line=R,
+        amount=amount(900),
+        value_date="2025-01-10",
+    )
+    await tell(
+        4,
+        "2025-01-20",
+        "RegisterCommitment",
+        "treasury",
+        contract="C1",
+        line=P,
+        amount=amount(600),
+        effective_from="2025-01-20",
+    )
+    await tell(
+        5,
+        "2025-02-18",
+        "ExecutePayment",
+        "treasury",
+        contract="C1",
+        line=P,
+        amount=amount(200),
+        value_date="2025-02-18",
+    )
+    await tell(
+        6,
+        "2025-03-06",
+        "AdjustBudget",
+        "akimat",
+        effective_from="2025-03-06",
+        lines=[{"line": P, "change": amount(-100)}, {"line": Q, "change": amount(100)}],
+        plans=[
+            plan(P, [month(3, -100)], [month(10, -100)]),
+            plan(Q, [month(3, 100)], [month(10, 100)]),
+        ],
+    )
     await tell(7, "2025-04-10", "AmendBudget", "maslikhat", effective_from="2025-01-01",
                balance="0", lines=[{"line": R, "amount": amount(2300)},
                                    {"line": P, "amount": amount(1200)},
                                    {"line": Q, "amount": amount(1100)}],
                plans=[plan(P, [month(4, 300)], [month(7, 200), month(10, 100)])],
                plans_effective_from="2025-04-10")  # fmt: skip
-    await tell(8, "2025-05-02", "RecoverCashExpenditure", "treasury",
-               payment=answers[5][0]["command_id"], amount=amount(20), value_date="2025-05-02")
-    await tell(9, "2025-06-01", "SequesterBudget", "akimat", effective_from="2025-06-01",
-               lines=[{"line": P, "amount": amount(60)}],
-               plans=[plan(P, [month(6, -60)], [month(10, -60)])])
-    await tell(10, "2025-07-01", "ExecutePayment", "treasury", contract="C1", line=P,
-               amount=amount(430), value_date="2025-07-01")
+    await tell(
+        8,
+        "2025-05-02",
+        "RecoverCashExpenditure",
+        "treasury",
+        payment=answers[5][0]["command_id"],
+        amount=amount(20),
+        value_date="2025-05-02",
+    )
+    await tell(
+        9,
+        "2025-06-01",
+        "SequesterBudget",
+        "akimat",
+        effective_from="2025-06-01",
+        lines=[{"line": P, "amount": amount(60)}],
+        plans=[plan(P, [month(6, -60)], [month(10, -60)])],
+    )
+    await tell(
+        10,
+        "2025-07-01",
+        "ExecutePayment",
+        "treasury",
+        contract="C1",
+        line=P,
+        amount=amount(430),
+        value_date="2025-07-01",
+    )
     answers["position"] = answers[10][1].json()["position"]
-    await tell(11, "2025-12-21", "RegisterCommitment", "treasury", contract="C2", line=P,
-               amount=amount(10), effective_from="2025-12-21")
+    await tell(
+        11,
+        "2025-12-21",
+        "RegisterCommitment",
+        "treasury",
+        contract="C2",
+        line=P,
+        amount=amount(10),
+        effective_from="2025-12-21",
+    )
     return answers
 
 
@@ -133,8 +198,9 @@ async def test_law_as_adopted_by_a_day_knows_no_later_act(service, told):
 
 
 async def test_balance_and_totals_stand_beside_the_rows(service, told):
-    answer = await service.report(f"/v1/budgets/{BUDGET}/execution", effective="2025-07-01",
-                                  at_least=await at_least(told))
+    answer = await service.report(
+        f"/v1/budgets/{BUDGET}/execution", effective="2025-07-01", at_least=await at_least(told)
+    )
     parts = {row["part"]: row for row in answer["identity"]}
     assert thousands(parts["V"], "approved", "amended") == (0, 0)
     totals = {row["line"][0]: row for row in answer["totals"]}

@@ -17,6 +17,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi import checks
 
 from api.examples import ACCOUNT, EXAMPLES, RAYON
@@ -51,21 +52,25 @@ def sharpen(case, chance: random.Random) -> None:
             case.query["wait_seconds"] = 0
         if "budget" in case.query and chance.random() < 0.7:
             case.query["budget"] = RAYON
-    body = case.body
-    if isinstance(body, dict) and chance.random() < 0.8:
-        body["budget"] = RAYON if chance.random() < 0.9 else "rulebook"
-        if isinstance(body.get("actor"), dict):
-            body["actor"]["capacity"] = chance.choice(["treasury", "maslikhat", "akimat"])
-        act = {"id": "fuzz", "date": "2025-01-31"}
-        body |= {"act": act, "adopted_on": "2025-01-31", "reason": "fuzz", "source": None}
-        for name in {"effective_from", "value_date"} & set(body):
-            body[name] = chance.choice(["2025-01-31", "2025-02-17", "2024-12-31"])
-        if "line" in body:
-            body["line"] = chance.choice(LINES)
-        if isinstance(body.get("lines"), list):
-            for part in body["lines"]:
-                if isinstance(part, dict) and chance.random() < 0.8:
-                    part["line"] = chance.choice(LINES)
+    if isinstance(case.body, dict) and chance.random() < 0.8:
+        sharpen_command(case.body, chance)
+
+
+def sharpen_command(body: dict, chance: random.Random) -> None:
+    """Give a command a known budget, actor and lines, and days that can be right."""
+    body["budget"] = RAYON if chance.random() < 0.9 else "rulebook"
+    if isinstance(body.get("actor"), dict):
+        body["actor"]["capacity"] = chance.choice(["treasury", "maslikhat", "akimat"])
+    act = {"id": "fuzz", "date": "2025-01-31"}
+    body |= {"act": act, "adopted_on": "2025-01-31", "reason": "fuzz", "source": None}
+    for name in {"effective_from", "value_date"} & set(body):
+        body[name] = chance.choice(["2025-01-31", "2025-02-17", "2024-12-31"])
+    if "line" in body:
+        body["line"] = chance.choice(LINES)
+    if isinstance(body.get("lines"), list):
+        for part in body["lines"]:
+            if isinstance(part, dict) and chance.random() < 0.8:
+                part["line"] = chance.choice(LINES)
 
 
 def judge(operation, mode, url: str, seconds: float) -> int:
@@ -84,7 +89,7 @@ def judge(operation, mode, url: str, seconds: float) -> int:
         nonlocal sent
         if time.monotonic() > until:
             raise TimeoutError
-        sharpen(case, random.Random(number))  # noqa: S311
+        sharpen(case, random.Random(number))
         case.call_and_validate(base_url=url, checks=CHECKS, session=session, timeout=30)
         sent += 1
 
@@ -116,8 +121,9 @@ async def test_an_undocumented_answer_is_noticed(filled):
     del document["paths"]["/v1/budgets/{budget}"]["get"]["responses"]["404"]
     schema = schemathesis.openapi.from_dict(document)
     [operation] = [result.ok() for result in schema.get_all_operations()]
-    with pytest.raises(Exception, match="Undocumented HTTP status code"):
+    with pytest.raises(FailureGroup) as caught:
         await asyncio.to_thread(judge, operation, GenerationMode.POSITIVE, filled.url, 30)
+    assert "Undocumented HTTP status code" in str(caught.value.exceptions)
 
 
 async def test_no_failure_and_no_undocumented_answer(filled):

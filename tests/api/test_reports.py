@@ -50,7 +50,8 @@ async def test_statement_ends_with_the_balance(service, shown):
     found = await service.report(path, at_least=shown)
     assert (found["status"], found["balance"], found["purpose"]) == ("closed", "0.00", "greening")
     assert [(m["amount"], m["balance"]) for m in found["movements"]] == [
-        ("0.00", "0.00"), ("7000.00", "7000.00"), ("-7000.00", "0.00"), ("0.00", "0.00")]  # fmt: skip
+        ("0.00", "0.00"), ("7000.00", "7000.00"), ("-7000.00", "0.00"), ("0.00", "0.00"),
+    ]  # fmt: skip
     missing = await service.get(f"/v1/budgets/{RAYON}/accounts/K-404")
     assert (missing.status_code, missing.json()["code"]) == (404, "unknown-account")
 
@@ -109,7 +110,9 @@ async def test_pages_of_the_trail_give_every_event_once(service, shown, limit):
     assert [row["sequence"] for row in found] == list(range(1, await service.events() + 1))
 
 
-@pytest.mark.parametrize("path", ["transfers", "exempt", "warnings", "lines", f"accounts/{ACCOUNT}"])
+@pytest.mark.parametrize(
+    "path", ["transfers", "exempt", "warnings", "lines", f"accounts/{ACCOUNT}"]
+)
 async def test_report_of_an_unknown_budget_is_not_found(service, shown, path):
     answer = await service.get(f"/v1/budgets/KZ-2025-nowhere/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown-budget")

@@ -47,6 +47,7 @@ class Service:
     """A running `qazyna serve`."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.process = subprocess.Popen(
             [sys.executable, "-m", "api.cli", "serve", "--home", home, "--port", "0"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=ROOT,

@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.cli.program import (
     BUDGET,
     ROOT,
+    Service,
     cli,
     environment,
     first_commands,
@@ -26,22 +30,51 @@ def ask(url: str) -> dict:
         return json.load(answer)
 
 
-def test_a_service_stops_in_order_and_keeps_what_it_took_also_when_killed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the small budget."""
+    with serving(tmp_path_factory.mktemp("serving") / "home") as started:
+        wait_for(lambda: ask(f"{started.url}/readyz")["status"] == "ready")
+        posted = cli("post", "--url", started.url, stdin=ndjson(first_commands()))
+        assert (posted.code, posted.err) == (0, "")
+        yield started
+
+
+def test_a_command_works_beside_a_service_as_it_does_through_it(service: Service) -> None:
+    beside = ndjson([payment(6, "300.00"), payment(8, "10.00")])
+    guest = cli("post", "--home", service.home, "--json", stdin=beside)
+    assert guest.code == 0, guest
+    assert [verdict["replayed"] for verdict in guest.json] == [True, False]
+    assert cli("post", "--url", service.url, stdin=ndjson([payment(9, "10.00")])).code == 0
+    shown = cli("report", "execution", BUDGET, "--url", service.url, "--json").json
+    assert shown["totals"][1]["executed"] == "320.00"
+
+
+def test_the_port_and_the_home_of_another_are_refused_clearly(
+    service: Service, tmp_path: Path
+) -> None:
+    port = service.url.rpartition(":")[2]
+    taken = cli("serve", "--home", tmp_path / "other", "--port", port)
+    assert taken.code == 3
+    assert taken.err.startswith("unavailable: cannot listen on 127.0.0.1:")
+    owned = cli("serve", "--home", service.home, "--port", "0", "--json")
+    assert (owned.code, owned.json["code"]) == (3, "embedded-home-in-use")
+
+
+def test_a_service_starts_its_killed_database_again(service: Service) -> None:
+    server = int((service.home / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(server, signal.SIGKILL)
+    posted = cli("post", "--url", service.url, stdin=ndjson([payment(20, "10.00")]))
+    assert posted.code == 0, posted
+
+
+def test_a_stopped_and_a_killed_service_keep_what_they_took(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with serving(home) as service:
-        wait_for(lambda: ask(f"{service.url}/readyz")["status"] == "ready")
-        posted = cli("post", "--url", service.url, stdin=ndjson(first_commands()))
-        assert (posted.code, posted.err) == (0, "")
-        beside = ndjson([payment(6, "300.00"), payment(8, "10.00")])
-        guest = cli("post", "--home", home, "--json", stdin=beside)
-        assert guest.code == 0, guest
-        assert [verdict["replayed"] for verdict in guest.json] == [True, False]
-        assert cli("post", "--url", service.url, stdin=ndjson([payment(9, "10.00")])).code == 0
-        shown = cli("report", "execution", BUDGET, "--url", service.url, "--json").json
-        assert shown["totals"][1]["executed"] == "320.00"
+        assert cli("post", "--url", service.url, stdin=ndjson(first_commands())).code == 0
         assert service.end(signal.SIGTERM) == 0
     with serving(home) as service:
-        assert ask(f"{service.url}/v1/budgets/{BUDGET}")["position"] == 12
+        assert ask(f"{service.url}/v1/budgets/{BUDGET}")["position"] == 10
         assert cli("post", "--url", service.url, stdin=ndjson([payment(10, "1.00")])).code == 0
         service.end(signal.SIGKILL)
     assert cli("check", "--home", home) == (0, "", "")
@@ -49,29 +82,6 @@ def test_a_service_stops_in_order_and_keeps_what_it_took_also_when_killed(tmp_pa
     assert replayed.code == 0, replayed
     assert replayed.json["ok"]
     assert replayed.json["events_per_second"] > 0
-
-
-def test_the_port_and_the_home_of_another_are_refused_clearly(tmp_path: Path) -> None:
-    with serving(tmp_path / "home") as service:
-        port = service.url.rpartition(":")[2]
-        taken = cli("serve", "--home", tmp_path / "other", "--port", port)
-        assert taken.code == 3
-        assert taken.err.startswith("unavailable: cannot listen on 127.0.0.1:")
-        owned = cli("serve", "--home", tmp_path / "home", "--port", "0", "--json")
-        assert owned.code == 3
-        assert owned.json["code"] == "embedded-home-in-use"
-        assert service.end(signal.SIGINT) == 0
-
-
-def test_a_service_starts_its_killed_database_again(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with serving(home) as service:
-        assert cli("post", "--url", service.url, stdin=ndjson(first_commands())).code == 0
-        server = int((home / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(server, signal.SIGKILL)
-        posted = cli("post", "--url", service.url, "--json", stdin=ndjson([payment(8, "10.00")]))
-        assert posted.code == 0, posted
-        assert posted.json["position"] == 11
 
 
 def test_many_processes_on_one_home_lose_nothing(home: Path) -> None:

@@ -1,6 +1,7 @@
 """One embedded server a session; a fresh database a test, copied from a template."""
 
 import itertools
+import shutil
 
 import asyncpg
 import pytest
@@ -15,8 +16,10 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    with EmbeddedPostgres(tmp_path_factory.mktemp("server") / "home") as running:
+    home = tmp_path_factory.mktemp("server") / "home"
+    with EmbeddedPostgres(home) as running:
         yield running
+    shutil.rmtree(home)  # with all databases: dropping each would wait for a checkpoint each
 
 
 async def create(server, template: str | None = None) -> str:
@@ -31,20 +34,10 @@ async def create(server, template: str | None = None) -> str:
     return name
 
 
-async def drop(server, name: str) -> None:
-    connection = await asyncpg.connect(server.dsn("postgres"))
-    try:
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
-
-
 @pytest.fixture
 async def empty(server):
     """The DSN of a database without a schema."""
-    name = await create(server)
-    yield server.dsn(name)
-    await drop(server, name)
+    return server.dsn(await create(server))
 
 
 @pytest.fixture(scope="session")
@@ -65,17 +58,13 @@ async def world_template(server, migrated_template):
 @pytest.fixture
 async def migrated(server, migrated_template):
     """The DSN of a database with the schema and no event."""
-    name = await create(server, migrated_template)
-    yield server.dsn(name)
-    await drop(server, name)
+    return server.dsn(await create(server, migrated_template))
 
 
 @pytest.fixture
 async def dsn(server, world_template):
     """The DSN of a database with five funded budgets."""
-    name = await create(server, world_template)
-    yield server.dsn(name)
-    await drop(server, name)
+    return server.dsn(await create(server, world_template))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ CHUNK = 1 << 20
 
 def is_append(chunk: bytes) -> bool:
     """Whether a client's bytes are a call of `ledger.append`: nothing else is as long."""
-    return chunk[:1] in b"BP" and len(chunk) > 1200  # noqa: PLR2004
+    return chunk[:1] in b"BP" and len(chunk) > 1200
 
 
 def is_commit(chunk: bytes) -> bool:

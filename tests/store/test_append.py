@@ -9,7 +9,7 @@ from ledger import decision
 from ledger.errors import NotFound, Overloaded, Unavailable
 from ledger.events import link, log_id
 from ledger.service import Ledger
-from ledger.store import append, cache, answers
+from ledger.store import answers, append, cache
 from ledger.store.answers import CommandIdReused
 from tests.store.world import (
     BUDGETS,
@@ -33,7 +33,6 @@ from tests.store.world import (
     sequenced,
     setting_up,
     submit,
-    tamper,
 )
 
 

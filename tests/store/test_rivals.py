@@ -8,6 +8,7 @@ import pytest
 
 from ledger.service import Ledger
 from tests.store.test_faults import stored
+from tests.store.test_sequencer import assert_sequenced
 from tests.store.world import (
     BUDGETS,
     DAY,
@@ -25,7 +26,6 @@ from tests.store.world import (
     sequenced,
     submit,
 )
-from tests.store.test_sequencer import assert_sequenced
 
 SMALL = "20"
 """Room of the contract that all writers compete for, in tenge; each payment takes one."""

@@ -19,7 +19,8 @@ ROUTES = [(REPUBLIC, OBLAST), (REPUBLIC, OBLAST_2), (OBLAST, RAYON), (OBLAST_2, 
 
 def commands(seed: str, count: int) -> list[dict]:
     """The same commands for the same seed: payments that compete for a small contract, others,
-    transfers to and fro."""
+    transfers to and fro.
+    """
     dice = random.Random(seed)
     made = []
     for _ in range(count):
