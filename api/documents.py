@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.problems import CODES, MEDIA
+from api.problems import CODES, MEDIA, REFUSED
 
 AMOUNT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 Amount = Annotated[str, Field(pattern=AMOUNT)]
@@ -84,8 +84,9 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _answer(status: int) -> dict[str, Any]:
     """Return the OpenAPI answer of one status."""
     codes = [f"`{code}`: {title}" for code, (known, title) in CODES.items() if known == status]
-    name = "RefusalDocument" if status == 409 else "ProblemDocument"  # noqa: PLR2004 - refused
-    text = "Refused; the code is the broken rule's" if status == 409 else "; ".join(codes)  # noqa: PLR2004
+    name, text = "ProblemDocument", "; ".join(codes)
+    if status == REFUSED:
+        name, text = "RefusalDocument", "Refused; the code is the broken rule's"
     schema = {"$ref": f"#/components/schemas/{name}"}
     return {"description": text, "content": {MEDIA: {"schema": schema}}}
 

@@ -123,7 +123,8 @@ def _told(found: Answer | LedgerError) -> dict[str, Any]:
     refusal = found.refusal
     return {
         "status": found.status, "replayed": found.replayed,
-        "refusal": {"code": refusal.code, "message": refusal.message} if refusal else None,
+        "refusal": {"code": refusal.code, "message": refusal.message,
+                    "figures": dict(refusal.figures)} if refusal else None,
     }  # fmt: skip
 
 
@@ -165,7 +166,8 @@ class HttpDoor:
             elif verdict["code"] == "withheld":
                 yield {"status": "withheld", "replayed": False, "refusal": None}
             else:
-                refusal = {"code": verdict["code"], "message": verdict["detail"]}
+                refusal = {"code": verdict["code"], "message": verdict["detail"],
+                           "figures": verdict.get("figures", {})}  # fmt: skip
                 yield {"status": "refused", "replayed": verdict.get("replayed", False),
                        "refusal": refusal}  # fmt: skip
 

@@ -39,6 +39,7 @@ def _months(*amounts: tuple[str, str]) -> list[dict[str, str]]:
     return [{"month": month, "amount": amount} for month, amount in amounts]
 
 
+# fmt: off - an example a block, as a clerk would write it down
 def _approval() -> None:
     """Open both budgets, approve and plan them."""
     _example(

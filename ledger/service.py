@@ -52,7 +52,11 @@ class Ledger:
     async def open(self) -> None:
         """Connect, load the rulebook, start appending and sequencing."""
         await self.database.open()
-        await self.appender.start()
+        try:
+            await self.appender.start()
+        except BaseException:
+            await self.close()
+            raise
         await self.sequencer.start()
 
     async def close(self) -> None:

@@ -49,7 +49,10 @@ def read(mapping: Mapping, shape: Approval, table: Table, figures: Table | None)
     if balance is not None:
         document["balance"] = money(mapping, balance)
     natural = (mapping.name, shape.name, document["budget"], document["act"]["id"])
-    reading.commands.append(Prepared(natural=natural, document=document, place=table.file))
+    reading.commands.append(Prepared(
+        natural=natural, document=document, place=table.file, rows=seen,
+        columns=[template.strip("{}") for template in shape.line],
+    ))  # fmt: skip
     return reading
 
 

@@ -27,15 +27,29 @@ NAMESPACE = uuid5(NAMESPACE_URL, "qazyna:load")
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A command without its id, the natural id it will get, and the place it came from."""
+    """A command without its id, the natural id it will get, and the place it came from.
+
+    A document of many rows keeps the row number of each line's path and the columns of its codes.
+    """
 
     natural: tuple[str, ...]
     document: dict[str, Any]
     place: str
+    rows: Values[tuple[str, ...], int] = field(default_factory=dict)
+    columns: Sequence[str] = ()
 
     def attempt(self, number: int = 0) -> dict[str, Any]:
         """Return the command document; a later attempt of a refused one has another id."""
         return {**self.document, "command_id": command_id(*self.natural, attempt=number)}
+
+    def place_of(self, answer: Values[str, Any]) -> str:
+        """Return where an answer points: the row and column of a refused line, if it names one."""
+        said = ((answer.get("refusal") or {}).get("figures") or {}).get("line")
+        for path, number in self.rows.items() if said else ():
+            for depth in range(1, len(path) + 1):
+                if " / ".join(path[:depth]) == said:
+                    return f"{self.place}:{number}:{self.columns[depth - 1]}"
+        return self.place
 
 
 @dataclass(kw_only=True)

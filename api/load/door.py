@@ -19,8 +19,9 @@ class Door(Protocol):
         """Post command documents in order; return one answer each, in that order.
 
         An answer has `status` ("accepted", "refused", "withheld"), `replayed` and, when refused,
-        `refusal` with `code` and `message`; what the ledger could not decide (an id used before
-        for another command) is an answer "refused" too, never replayed.
+        `refusal` with `code`, `message` and, where it has some, `figures` (`line`: a path's codes
+        joined by " / "); what the ledger could not decide (an id used before for another command)
+        is an answer "refused" too, never replayed.
         """
 
     async def execution(self, budget: str, effective: date) -> list[dict[str, Any]]:

@@ -209,7 +209,7 @@ async def _post(posting: _Posting, prepared: Sequence[Prepared]) -> bool:
             for n, answer in zip(places, newer, strict=True):
                 answers[n] = answer
         for command, document, answer in zip(batch, documents, answers, strict=True):
-            posting.report.count(document, command.place, answer)
+            posting.report.count(document, command.place_of(answer), answer)
         posting.done += len(batch)
         posting.progress(min(posting.done, posting.total), posting.total)
     return len(posting.report.refused) == refused

@@ -33,6 +33,7 @@ CHUNK = 256
 AHEAD = 4
 """Chunks handed to the ledger before the oldest is answered."""
 
+Atomic = Annotated[bool, Query(description="write all commands or none")]
 Entry = bytes | Any
 """A line of NDJSON, or an element of an array: its JSON value or its problem."""
 Results = Sequence[Answer | LedgerError]
@@ -54,7 +55,7 @@ Results = Sequence[Answer | LedgerError]
 )  # fmt: skip
 async def post_batch(
     request: Request,
-    atomic: Annotated[bool, Query(description="write all commands or none")] = False,  # noqa: FBT002
+    atomic: Atomic = False,  # noqa: FBT002 - a query parameter
 ) -> Response:
     """Stream a verdict for each command; one that cannot be read does not stop the others."""
     media = wire.media_type(request, wire.JSON, wire.NDJSON)

@@ -23,7 +23,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 async def new_book(server: EmbeddedPostgres) -> Callable:
-    """Open a ledger with every real part around it: `async with new_book("kz", DAY) as book`."""
+    """A context manager of (jurisdiction, day): a new ledger with every real part around it."""
     connection = await asyncpg.connect(server.dsn("postgres"))
     await connection.execute("CREATE DATABASE acceptance TEMPLATE template0")
     await connection.close()

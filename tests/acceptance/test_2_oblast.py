@@ -5,7 +5,13 @@ from datetime import date
 
 import pytest
 
-from tests.acceptance.book import Book, Question, assert_rebuilt_alike, assert_replayed_alike, thousand
+from tests.acceptance.book import (
+    Book,
+    Question,
+    assert_rebuilt_alike,
+    assert_replayed_alike,
+    thousand,
+)
 
 REPUBLIC, OBLAST = "KZ-2025-republic", "KZ-2025-oblast-19"
 SAID = [

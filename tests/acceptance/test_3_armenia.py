@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.book import Book, Question, assert_rebuilt_alike, assert_replayed_alike, thousand
+from tests.acceptance.book import (
+    Book,
+    Question,
+    assert_rebuilt_alike,
+    assert_replayed_alike,
+    thousand,
+)
 
 BUDGET = "AM-2024-state"
 EXECUTION = f"budgets/{BUDGET}/execution"

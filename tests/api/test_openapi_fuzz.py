@@ -123,7 +123,7 @@ async def test_an_undocumented_answer_is_noticed(filled):
     [operation] = [result.ok() for result in schema.get_all_operations()]
     with pytest.raises(FailureGroup) as caught:
         await asyncio.to_thread(judge, operation, GenerationMode.POSITIVE, filled.url, 30)
-    assert "Undocumented HTTP status code" in str(caught.value.exceptions)
+    assert "UndefinedStatusCode" in str(caught.value.exceptions)
 
 
 async def test_no_failure_and_no_undocumented_answer(filled):

@@ -53,7 +53,8 @@ async def test_a_posting_whose_connection_is_cut_is_stored_once_and_answered(
         first, refused = await submit(ledger, good, bad)
         assert proxy.fired == 1
         assert (first.status, first.replayed, first.position) == ("accepted", False, before + 1)
-        assert (refused.status, refused.replayed, refused.position) == ("refused", False, before + 2)
+        assert (refused.status, refused.replayed) == ("refused", False)
+        assert refused.position == before + 2
         again = await submit(ledger, good, bad)
         assert [(a.replayed, a.position) for a in again] == [(True, before + 1), (True, before + 2)]
     assert await stored(dsn, good, bad) == [1, 1]

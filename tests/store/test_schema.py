@@ -28,7 +28,8 @@ CATALOGS = {
     "tables": """SELECT relname, relkind::text, relacl::text, reloptions::text,
         pg_get_userbyid(relowner), pg_get_partkeydef(oid) FROM pg_class
         WHERE relnamespace = 'ledger'::regnamespace""",
-    "rights": "SELECT proname, proacl::text FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace",
+    "rights": """SELECT proname, proacl::text FROM pg_proc
+        WHERE pronamespace = 'ledger'::regnamespace""",
 }
 
 
@@ -137,6 +138,18 @@ async def test_each_role_may_do_its_own_and_no_more(guarded):
     assert await query(guarded, "SELECT 1 FROM ledger.stored_events", role="qazyna_reader")
 
 
+async def test_a_ledger_without_a_schema_does_not_open_and_leaves_no_connection(empty):
+    with pytest.raises(asyncpg.PostgresError):
+        await Ledger(empty).open()
+    statement = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+    for _ in range(100):
+        if not await query(empty, statement):
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("connections are left")
+
+
 @pytest.mark.parametrize("replica", [False, True])
 async def test_triggers_stop_even_a_superuser(dsn, clock, replica):
     async with Ledger(dsn, clock=clock) as ledger:
@@ -187,6 +200,8 @@ async def test_a_database_that_does_not_wait_for_the_disk_is_refused(migrated):
 
 
 async def test_a_server_without_fsync_is_refused(tmp_path):
-    with EmbeddedPostgres(tmp_path / "home", fsync=False) as server:
-        with pytest.raises(Broken, match="fsync"):
-            await assert_durable(server.dsn("postgres"))
+    with (
+        EmbeddedPostgres(tmp_path / "home", fsync=False) as server,
+        pytest.raises(Broken, match="fsync"),
+    ):
+        await assert_durable(server.dsn("postgres"))

@@ -1,8 +1,8 @@
 """A small country for the store's tests: five budgets of three regions, planned and funded."""
 
 import asyncio
-import datetime
 import tomllib
+from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -39,7 +39,7 @@ def _json(value):
         return {key: _json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_json(item) for item in value]
-    return value.isoformat() if isinstance(value, datetime.date) else value
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def jurisdiction() -> dict:
@@ -143,10 +143,11 @@ async def sequenced(ledger: Ledger, seconds=10) -> int:
     """Wait until everything committed has a sequence; return the last one."""
     statement = "SELECT sum(position)::bigint AS n FROM ledger.heads"
     wanted = (await query(ledger.database.dsn, statement))[0]["n"]
-    async with asyncio.timeout(seconds):
-        while ledger.sequencer.last_sequence < wanted:
-            await asyncio.sleep(0.01)
-    return wanted
+    for _ in range(seconds * 100):
+        if ledger.sequencer.last_sequence >= wanted:
+            return wanted
+        await asyncio.sleep(0.01)
+    raise TimeoutError(f"sequenced to {ledger.sequencer.last_sequence} of {wanted}")
 
 
 async def assert_sound(dsn) -> None:

@@ -45,8 +45,9 @@ async def main(dsn: str, number: str) -> None:
             for one in queue:
                 (answer,) = await ledger.submit([ledger.read(one)])
                 status = getattr(answer, "status", None) or answer.code
-                print(json.dumps([one["command_id"], status, getattr(answer, "replayed", None),
-                                  one["budget"], getattr(answer, "position", None)]))
+                told = [one["command_id"], status, getattr(answer, "replayed", None),
+                        one["budget"], getattr(answer, "position", None)]  # fmt: skip
+                sys.stdout.write(json.dumps(told) + "\n")
 
         await asyncio.gather(*(client() for _ in range(16)))
 
