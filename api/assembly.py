@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+import asyncpg
+
 from api.settings import PROJECT, Settings
 from ledger.dates import from_iso, local_day
 from ledger.errors import Broken, Invalid, LedgerError
@@ -74,8 +76,6 @@ async def trial_clock(start: str | None, dsn: str) -> Callable[[], int]:
     """Return the system clock, or one that starts at a moment and never before the last event."""
     if start is None:
         return system_clock
-    import asyncpg
-
     connection = await asyncpg.connect(dsn)
     try:
         newest = await connection.fetchval("SELECT max(recorded_at) FROM ledger.heads")

@@ -118,7 +118,8 @@ def _told(found: Answer | LedgerError) -> dict[str, Any]:
     if isinstance(found, (RetryLater, OutcomeUnknown)):
         raise found
     if isinstance(found, LedgerError):
-        return {"status": "refused", "replayed": False,
+        # A row that was refused and then corrected in the source counts as refused before.
+        return {"status": "refused", "replayed": found.details.get("first_status") == "refused",
                 "refusal": {"code": found.code, "message": found.message}}  # fmt: skip
     refusal = found.refusal
     return {
@@ -168,8 +169,8 @@ class HttpDoor:
             else:
                 refusal = {"code": verdict["code"], "message": verdict["detail"],
                            "figures": verdict.get("figures", {})}  # fmt: skip
-                yield {"status": "refused", "replayed": verdict.get("replayed", False),
-                       "refusal": refusal}  # fmt: skip
+                before = verdict.get("replayed") or verdict.get("first_status") == "refused"
+                yield {"status": "refused", "replayed": bool(before), "refusal": refusal}  # fmt: skip
 
     async def execution(self, budget: str, effective: date) -> list[dict[str, Any]]:
         """Return the execution report with everything that was posted."""

@@ -22,7 +22,7 @@ REMEMBERED = 20_000
 
 
 class CommandIdReused(LedgerError):
-    """The command id was used before for another command."""
+    """The command id was used before for another command; `first_status` tells its outcome."""
 
     code = "command-id-reused"
 
@@ -71,7 +71,7 @@ def compare(earlier: Command | None, answer: Answer, asked: Command) -> Answer |
         return replace(answer, replayed=True)
     return CommandIdReused(
         "the command id was used for another command", command_id=str(asked.command_id),
-        budget=answer.budget, position=answer.position,
+        budget=answer.budget, position=answer.position, first_status=answer.status,
     )  # fmt: skip
 
 

@@ -133,6 +133,9 @@ async def test_bad_payments_fail_alone_and_the_others_are_paid(new_book, data, t
         mended = await book.load("gb-cabinet-office", *whole)
         assert (mended.accepted, mended.replayed) == (1, ROWS - 1)
         assert [found.code for found in mended.refused] == ["command-id-reused"]
+        again = await book.load("gb-cabinet-office", *whole, retry=True)
+        assert (again.ok, again.accepted) == (True, 1)
+        assert len(await book.events("budget.payment.executed")) == ROWS
 
 
 @pytest.mark.parametrize("changes", [BAD_AMOUNT, YEAR_BEFORE], ids=["unreadable", "refused"])
