@@ -170,7 +170,7 @@ class HttpDoor:
                 refusal = {"code": verdict["code"], "message": verdict["detail"],
                            "figures": verdict.get("figures", {})}  # fmt: skip
                 before = verdict.get("replayed") or verdict.get("first_status") == "refused"
-                yield {"status": "refused", "replayed": bool(before), "refusal": refusal}  # fmt: skip
+                yield {"status": "refused", "replayed": bool(before), "refusal": refusal}
 
     async def execution(self, budget: str, effective: date) -> list[dict[str, Any]]:
         """Return the execution report with everything that was posted."""

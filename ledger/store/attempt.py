@@ -72,9 +72,7 @@ class Attempt:
         self._seen: dict[UUID, tuple[Command, Answer]] = {}
         self._years: set[int] = set()
 
-    async def run(
-        self, items: Sequence[Item], *, locked: bool, before: Sent | None = None
-    ) -> None:
+    async def run(self, items: Sequence[Item], *, locked: bool, before: Sent | None = None) -> None:
         """Give every open command its result.
 
         `before`, what earlier attempts sent, asks for a look into the log first.
@@ -215,9 +213,7 @@ class Attempt:
             if RULEBOOK in batch.heads:
                 rules_at = batch.heads[RULEBOOK][0]
             self.sent.update(batch.hashes())
-            await self.connection.execute(
-                sql("queries/append"), *batch.arguments(states, rules_at)
-            )
+            await self.connection.execute(sql("queries/append"), *batch.arguments(states, rules_at))
 
     def _conclude(self, items: Sequence[Item]) -> None:
         """Make verdicts results: they are written."""

@@ -211,11 +211,17 @@ async def find_budget(connection: Any, code: str) -> dict[str, Any] | None:
 def _budget(row: Mapping[str, Any]) -> dict[str, Any]:
     """Read a head beside the cell of its budget."""
     facts = dict(Cell.read(BUDGET, 0, row["content"]).facts) if row["content"] else {}
-    return {**facts, "code": row["code"], "position": row["position"], "hash": row["hash"],
-            "region": row["region"]}
+    return {
+        **facts,
+        "code": row["code"],
+        "position": row["position"],
+        "hash": row["hash"],
+        "region": row["region"],
+    }
 
 
 def rulebook_head() -> Head:
     """Return the head of a rulebook that does not exist yet."""
-    return Head(region=0, log=log_id(RULEBOOK), code=RULEBOOK, year=0, position=0, hash=b"",
-                recorded_at=0)
+    return Head(
+        region=0, log=log_id(RULEBOOK), code=RULEBOOK, year=0, position=0, hash=b"", recorded_at=0
+    )

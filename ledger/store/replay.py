@@ -159,10 +159,10 @@ class _Walker:
         asked = fact.asked
         if asked is None:
             return False
-        peer = getattr(fact, "peer", None)
-        if peer is not None:
+        peer: str | None = getattr(fact, "peer", None)
+        if peer is not None and peer not in self.broken:
             place = self.states[peer].position if peer in self.states else 0
-            if place != fact.peer_position - 1 and peer not in self.broken:  # type: ignore[attr-defined]
+            if place != getattr(fact, "peer_position", 0) - 1:
                 return False
         if self.states[code].position == position - 1:
             self._decide_command(asked, fact)

@@ -81,9 +81,7 @@ def key_text(key: Key) -> str:
     return canonical(list(ident)).decode() if key[0] == "line" else str(ident)
 
 
-def stage(
-    decision: Decision, states: dict[str, BudgetState], batches: dict[int, Batch]
-) -> None:
+def stage(decision: Decision, states: dict[str, BudgetState], batches: dict[int, Batch]) -> None:
     """Put a decision's events and cells into the batches and move the states on.
 
     `n` counts a command's events within a region, so that its id cannot be used in another of

@@ -103,9 +103,7 @@ def carry(
     return changes
 
 
-async def load_totals(
-    connection: Any, wanted: set[Subject]
-) -> dict[tuple[Subject, str], int]:
+async def load_totals(connection: Any, wanted: set[Subject]) -> dict[tuple[Subject, str], int]:
     """Return the totals, in minor units, of the subjects that have any."""
     if not wanted:
         return {}

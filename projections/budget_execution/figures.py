@@ -99,9 +99,7 @@ def figures(row: Any) -> Figures:
     return Figures(**found, unpaid=found["accepted"] - int(row["on_contracts"] or 0))
 
 
-def group(
-    lines: Mapping[Path, Figures], place: Callable[[Path], Path]
-) -> dict[Path, Figures]:
+def group(lines: Mapping[Path, Figures], place: Callable[[Path], Path]) -> dict[Path, Figures]:
     """Sum lines by the path that each is shown under."""
     found: dict[Path, Figures] = {}
     for path, sums in lines.items():

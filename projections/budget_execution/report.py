@@ -168,9 +168,7 @@ async def lines(
     rows = await connection.fetch(
         sql(NAME, "lines"), head.region, head.log, after, list(prefix), limit
     )
-    names = await connection.fetch(
-        sql(NAME, "live_titles"), head.region, head.log, 2**62, None
-    )
+    names = await connection.fetch(sql(NAME, "live_titles"), head.region, head.log, 2**62, None)
     known = {tuple(row["path"]): row["title"] for row in names}
     return [
         BudgetLine(number=row["line"], line=tuple(row["path"]),

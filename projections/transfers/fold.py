@@ -53,6 +53,4 @@ def fact(row: Any) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-PROJECTION = Projection(
-    name=NAME, handled=HANDLED, ignored=IGNORED, tables=("facts",), apply=apply
-)
+PROJECTION = Projection(name=NAME, handled=HANDLED, ignored=IGNORED, tables=("facts",), apply=apply)

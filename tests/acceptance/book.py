@@ -177,8 +177,9 @@ async def opened(
             transport = httpx.ASGITransport(app)
             async with (
                 app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=transport, base_url="http://book", timeout=60)
-                as client,
+                httpx.AsyncClient(
+                    transport=transport, base_url="http://book", timeout=60
+                ) as client,
             ):
                 yield Book(parts, client, clock)
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

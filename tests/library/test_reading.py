@@ -159,24 +159,33 @@ async def test_nothing_can_be_written_and_the_refusal_says_how_to_post(live: Liv
     def check() -> None:
         stored = app.recorder.select_events(RAYON, limit=1)
         event = app.mapper.to_domain_event(stored[0])
-        for write in (lambda: app.recorder.insert_events(stored), lambda: app.events.put([event]),
-                      lambda: app.save(event), app.factory.process_recorder,
-                      lambda: app.mapper.transcoder.encode({}),
-                      lambda: app.mapper.to_stored_event(StoredEvent(RAYON, 1, "x", b""))):
+        for write in (
+            lambda: app.recorder.insert_events(stored),
+            lambda: app.events.put([event]),
+            lambda: app.save(event),
+            app.factory.process_recorder,
+            lambda: app.mapper.transcoder.encode({}),
+            lambda: app.mapper.to_stored_event(StoredEvent(RAYON, 1, "x", b"")),
+        ):
             with pytest.raises(ReadOnly) as refusal:
                 write()
             assert isinstance(refusal.value, NotSupportedError)
         with pytest.raises(ReadOnly, match=r"Ledger\.submit.*POST /v1/commands"):
             app.recorder.insert_events(stored)
-        for make in (lambda: app.factory.aggregate_recorder("snapshots"),
-                     app.factory.tracking_recorder):
+        for make in (
+            lambda: app.factory.aggregate_recorder("snapshots"),
+            app.factory.tracking_recorder,
+        ):
             with pytest.raises(ReadOnly):
                 make()
         fetch = app.recorder._fetch("queries/last_notification")
         assert len(app.recorder._run(fetch)) == 1
         connection = app.recorder._pool
-        for statement in ("DELETE FROM ledger.events", "DELETE FROM ledger.stored_events",
-                          "INSERT INTO ledger.sequences VALUES (0, 0, 0, 0)"):
+        for statement in (
+            "DELETE FROM ledger.events",
+            "DELETE FROM ledger.stored_events",
+            "INSERT INTO ledger.sequences VALUES (0, 0, 0, 0)",
+        ):
             with pytest.raises(asyncpg.PostgresError):
                 app.recorder._run(connection.execute(statement))
 

@@ -60,8 +60,9 @@ def test_each_kind_is_a_topic_of_the_library_under_its_stored_name() -> None:
 def test_a_cleared_topic_cache_of_the_library_changes_nothing(monkeypatch) -> None:
     monkeypatch.setattr("eventsourcing.utils._topic_cache", {})
     clear_topic_cache()
-    fact = MAPPER.to_domain_event(stored("budget.line.adjusted",
-                                         **EVENTS["budget.line.adjusted"].example))
+    fact = MAPPER.to_domain_event(
+        stored("budget.line.adjusted", **EVENTS["budget.line.adjusted"].example)
+    )
     assert fact.kind == "budget.line.adjusted"
 
 
@@ -73,8 +74,10 @@ def test_a_cleared_topic_cache_of_the_library_changes_nothing(monkeypatch) -> No
 def test_an_unknown_topic_is_a_typed_error_and_imports_nothing(evil, topic) -> None:
     name, mark = evil
     before = set(sys.modules)
-    for where in (stored(topic.format(name)),
-                  replace(stored(topic.format(name)), topic="budget.payment.executed")):
+    for where in (
+        stored(topic.format(name)),
+        replace(stored(topic.format(name)), topic="budget.payment.executed"),
+    ):
         with pytest.raises(UnknownKind):
             MAPPER.to_domain_event(where)
     assert not mark.exists()
@@ -96,8 +99,9 @@ async def test_an_unknown_kind_in_the_log_stops_every_reader_and_imports_nothing
     admin = await asyncpg.connect(live.dsn)
     for code, kind in budgets.items():
         async with admin.transaction():
-            await admin.execute("INSERT INTO ledger.heads VALUES (1, $1, $2, 2025, 1, '', 0)",
-                                log_id(code), code)
+            await admin.execute(
+                "INSERT INTO ledger.heads VALUES (1, $1, $2, 2025, 1, '', 0)", log_id(code), code
+            )
             await admin.execute(
                 "INSERT INTO ledger.events (region, log, position, year, command_id, n, kind,"
                 " recorded_at, effective_from, adopted_on, hash, body) VALUES (1, $1, 1, 2025,"
@@ -146,9 +150,13 @@ def test_bad_bytes_are_a_typed_error() -> None:
     good = stored("budget.line.adjusted", **EVENTS["budget.line.adjusted"].example)
     assert MAPPER.to_domain_event(good).change_minor == -10_000
     other = replace(good, topic="budget.line.amended")
-    for bad in (replace(good, state=b"\xff"), replace(good, state=b"[]"), other,
-                stored("budget.line.adjusted", change_minor="1"),
-                stored("budget.line.adjusted", surplus=1)):
+    for bad in (
+        replace(good, state=b"\xff"),
+        replace(good, state=b"[]"),
+        other,
+        stored("budget.line.adjusted", change_minor="1"),
+        stored("budget.line.adjusted", surplus=1),
+    ):
         with pytest.raises(Corrupt):
             MAPPER.to_domain_event(bad)
     assert issubclass(MapperDeserialisationError, ValueError)
@@ -183,8 +191,12 @@ def counted(monkeypatch) -> type[Event]:
             state["amount_minor"] = state.pop("tenge") * 100
 
         def movement(self) -> Movement:
-            return Movement(effective_from=self.counted_on, adopted_on=self.counted_on,
-                            line=self.line, amounts={"executed": self.amount_minor})
+            return Movement(
+                effective_from=self.counted_on,
+                adopted_on=self.counted_on,
+                line=self.line,
+                amounts={"executed": self.amount_minor},
+            )
 
     yield LineCounted
     del EVENTS["test.line.counted"]

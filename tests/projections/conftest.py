@@ -50,8 +50,12 @@ class Book:
         self.now = max(self.now + 1, from_iso(f"{day}T05:00:00Z"))
 
     def document(self, command: str, budget: str, act: str, **fields: Any) -> dict[str, Any]:
-        content = {"command": command, "budget": budget, "actor": {"id": "u1", "capacity":
-                   fields.pop("capacity", "treasury")}, "act": {"id": f"act of {act}", "date": act}}
+        content = {
+            "command": command,
+            "budget": budget,
+            "actor": {"id": "u1", "capacity": fields.pop("capacity", "treasury")},
+            "act": {"id": f"act of {act}", "date": act},
+        }
         content["command_id"] = str(fields.pop("id", None) or uuid5(SPACE, str(next(self.ids))))
         return {**content, **fields}
 
@@ -113,9 +117,7 @@ async def template(server: EmbeddedPostgres) -> str:
 async def dsn(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     name = f"projections_{next(NUMBERS)}"
     await _sql(server.dsn(), f"CREATE DATABASE {name} TEMPLATE {template}")
-    await _sql(
-        server.dsn(), f"GRANT CREATE ON DATABASE {name} TO qazyna_owner, qazyna_projector"
-    )
+    await _sql(server.dsn(), f"GRANT CREATE ON DATABASE {name} TO qazyna_owner, qazyna_projector")
     yield server.dsn(name)
     await _sql(server.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -124,8 +126,13 @@ async def dsn(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
 async def book(dsn: str) -> AsyncIterator[Book]:
     book = Book(dsn)
     async with book.ledger:
-        await book.accept("AdoptJurisdiction", "rulebook", "2024-01-01",
-                          jurisdiction=jurisdiction(), effective_from="2024-01-01")
+        await book.accept(
+            "AdoptJurisdiction",
+            "rulebook",
+            "2024-01-01",
+            jurisdiction=jurisdiction(),
+            effective_from="2024-01-01",
+        )
         await book.runner.start()
         yield book
         await book.runner.stop()

@@ -17,8 +17,13 @@ def plain_fold(events: list[Any], on: date, adopted: date | None, known: int) ->
     found: dict[Any, Any] = defaultdict(lambda: defaultdict(int))
     for stored in events:
         moved = stored.event().movement()
-        if (stored.sequence > known or moved.line is None or not moved.amounts
-                or moved.effective_from > on or (adopted and moved.adopted_on > adopted)):
+        if (
+            stored.sequence > known
+            or moved.line is None
+            or not moved.amounts
+            or moved.effective_from > on
+            or (adopted and moved.adopted_on > adopted)
+        ):
             continue
         sums = found[moved.line]
         for measure, amount in moved.amounts.items():

@@ -10,8 +10,11 @@ UNIT = 100_000
 
 
 def told(row: Any, subject: str = "line") -> dict[str, tuple[int, int]]:
-    return {change.measure: (change.before_minor // UNIT, change.after_minor // UNIT)
-            for change in row.changes if change.subject == subject}
+    return {
+        change.measure: (change.before_minor // UNIT, change.after_minor // UNIT)
+        for change in row.changes
+        if change.subject == subject
+    }
 
 
 async def test_before_and_after_of_a_line_a_contract_and_the_cash(book: Any) -> None:
@@ -57,9 +60,18 @@ async def test_the_trail_is_asked_by_actor_act_kind_command_and_pages(book: Any)
 
 async def test_the_other_side_of_a_transfer_knows_who_sent_it(book: Any) -> None:
     await open_pair(book)
-    await book.accept("SendTransfer", "KZ-2025-republic", "2025-02-01", transfer="subvention",
-                      to="KZ-2025-oblast-19", line=["expenditure", "15"], value_date="2025-02-01",
-                      to_line=["revenue", "4"], amount="10.00", reason="schedule")
+    await book.accept(
+        "SendTransfer",
+        "KZ-2025-republic",
+        "2025-02-01",
+        transfer="subvention",
+        to="KZ-2025-oblast-19",
+        line=["expenditure", "15"],
+        value_date="2025-02-01",
+        to_line=["revenue", "4"],
+        amount="10.00",
+        reason="schedule",
+    )
     await book.applied()
     async with book.reader() as connection:
         rows = await trail(connection, kind="budget.transfer.received")
@@ -76,8 +88,24 @@ async def open_pair(book: Any) -> None:
                       effective_from="2025-01-01", lines=[
                           {"line": ["revenue", "1"], "amount": "1000.00"},
                           {"line": ["expenditure", "15"], "amount": "1000.00"}])  # fmt: skip
-    await book.accept("SetPlan", republic, "2025-01-02", effective_from="2025-01-02", lines=[
-        {"line": ["revenue", "1"], "receipts": [{"month": "2025-01", "amount": "1000.00"}]},
-        {"line": ["expenditure", "15"], "payments": [{"month": "2025-01", "amount": "1000.00"}]}])
-    await book.accept("CreditReceipt", republic, "2025-01-03", line=["revenue", "1"],
-                      amount="1000.00", value_date="2025-01-03")
+    await book.accept(
+        "SetPlan",
+        republic,
+        "2025-01-02",
+        effective_from="2025-01-02",
+        lines=[
+            {"line": ["revenue", "1"], "receipts": [{"month": "2025-01", "amount": "1000.00"}]},
+            {
+                "line": ["expenditure", "15"],
+                "payments": [{"month": "2025-01", "amount": "1000.00"}],
+            },
+        ],
+    )
+    await book.accept(
+        "CreditReceipt",
+        republic,
+        "2025-01-03",
+        line=["revenue", "1"],
+        amount="1000.00",
+        value_date="2025-01-03",
+    )

@@ -29,11 +29,19 @@ async def test_the_pairing_shows_what_each_act_says_and_the_money(book: Any) -> 
 
     await say(REPUBLIC, "2025-01-04", "203587891000.00")
     await say(OBLAST, "2025-03-05", "203587891000.00")
-    known = (await book.applied())
+    known = await book.applied()
     await say(OBLAST, "2025-06-05", "183287891000.00")
-    await book.accept("SendTransfer", REPUBLIC, "2025-06-06", transfer="subvention", to=OBLAST,
-                      line=["expenditure", "15"], to_line=["revenue", "4"], amount="10.00",
-                      value_date="2025-06-06")
+    await book.accept(
+        "SendTransfer",
+        REPUBLIC,
+        "2025-06-06",
+        transfer="subvention",
+        to=OBLAST,
+        line=["expenditure", "15"],
+        to_line=["revenue", "4"],
+        amount="10.00",
+        value_date="2025-06-06",
+    )
     await book.applied()
     async with book.reader() as connection:
         for day, ask, difference in (
@@ -50,12 +58,32 @@ async def test_the_pairing_shows_what_each_act_says_and_the_money(book: Any) -> 
 
 async def test_an_account_statement_has_balances(book: Any) -> None:
     await book.accept("OpenBudget", BUDGET, "2024-12-20", region=1, level=3, year=2025, title="t")
-    await book.accept("OpenSpecialAccount", BUDGET, "2025-01-01", account="KSN-7", owner="akim-7",
-                      purpose="greening", effective_from="2025-01-01")
-    await book.accept("CreditSpecialAccount", BUDGET, "2025-02-03", account="KSN-7",
-                      amount="5.00", value_date="2025-02-03")
-    await book.accept("DebitSpecialAccount", BUDGET, "2025-02-04", account="KSN-7",
-                      purpose="greening", amount="2.00", value_date="2025-02-04")
+    await book.accept(
+        "OpenSpecialAccount",
+        BUDGET,
+        "2025-01-01",
+        account="KSN-7",
+        owner="akim-7",
+        purpose="greening",
+        effective_from="2025-01-01",
+    )
+    await book.accept(
+        "CreditSpecialAccount",
+        BUDGET,
+        "2025-02-03",
+        account="KSN-7",
+        amount="5.00",
+        value_date="2025-02-03",
+    )
+    await book.accept(
+        "DebitSpecialAccount",
+        BUDGET,
+        "2025-02-04",
+        account="KSN-7",
+        purpose="greening",
+        amount="2.00",
+        value_date="2025-02-04",
+    )
     sequence = await book.applied()
     async with book.reader() as connection:
         statement = await account_statement(connection, BUDGET, "KSN-7")
@@ -63,8 +91,13 @@ async def test_an_account_statement_has_balances(book: Any) -> None:
             await account_statement(connection, BUDGET, "KSN-8")
     assert [(m.amount_minor, m.balance_minor) for m in statement.movements] == [
         (0, 0), (500, 500), (-200, 300)]  # fmt: skip
-    assert (statement.purpose, statement.owner, statement.status, statement.balance_minor,
-            statement.sequence) == ("greening", "akim-7", "open", 300, sequence)
+    assert (
+        statement.purpose,
+        statement.owner,
+        statement.status,
+        statement.balance_minor,
+        statement.sequence,
+    ) == ("greening", "akim-7", "open", 300, sequence)
 
 
 async def test_exempt_and_cuttable_amounts_and_the_room_under_ten_per_cent(book: Any) -> None:
@@ -88,8 +121,13 @@ async def test_warnings_are_counted_and_listed(book: Any) -> None:
     document = jurisdiction()
     for control in document["controls"]:
         control["mode"] = "warn"
-    await book.accept("AdoptJurisdiction", "rulebook", "2024-01-02", jurisdiction=document,
-                      effective_from="2024-01-02")
+    await book.accept(
+        "AdoptJurisdiction",
+        "rulebook",
+        "2024-01-02",
+        jurisdiction=document,
+        effective_from="2024-01-02",
+    )
     answers = await post_example(book)
     assert answers["10"].status == "accepted"
     sequence = await book.applied()

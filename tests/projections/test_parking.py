@@ -22,8 +22,9 @@ POISON = "0199a000-0000-7000-8000-00000000dead"
 
 
 async def credit(book: Any, budget: str, day: str, **fields: Any) -> None:
-    await book.accept("CreditReceipt", budget, day, line=RECEIPTS, amount="1.00", value_date=day,
-                      **fields)
+    await book.accept(
+        "CreditReceipt", budget, day, line=RECEIPTS, amount="1.00", value_date=day, **fields
+    )
 
 
 def poisoned(body: bytes) -> Any:
@@ -72,8 +73,10 @@ async def test_a_poison_of_the_set_wise_path_parks_and_the_report_says_how_far_i
     for number, budget in enumerate((BUDGET, OTHER)):
         await open_budget(book, budget, region=number + 1)
     good = await book.applied()
-    await book.admin("ALTER TABLE budget_execution_1.sums ADD CONSTRAINT poison"
-                     " CHECK (region = 2 OR effective_from <> '2025-02-02')")
+    await book.admin(
+        "ALTER TABLE budget_execution_1.sums ADD CONSTRAINT poison"
+        " CHECK (region = 2 OR effective_from <> '2025-02-02')"
+    )
     await credit(book, BUDGET, "2025-02-02")
     await credit(book, OTHER, "2025-02-02")
     await book.runner.wait_for(OTHER, await book.ledger.position(OTHER))

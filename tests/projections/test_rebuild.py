@@ -56,8 +56,9 @@ async def test_swaps_under_readers_and_postings_fail_no_read(book: Any) -> None:
     assert all(report.swapped and not report.differences for report in reports)
     assert reports[-1].sequence > reports[0].sequence
     await book.applied()
-    kept = await book.admin("SELECT name, state, count(*) AS n FROM projections.versions"
-                            " GROUP BY 1, 2")
+    kept = await book.admin(
+        "SELECT name, state, count(*) AS n FROM projections.versions GROUP BY 1, 2"
+    )
     assert {(row["name"], row["state"]): row["n"] for row in kept}[
         "budget_execution", "old"] <= 2  # fmt: skip
 
@@ -112,8 +113,9 @@ async def test_a_version_of_another_release_is_made_anew_at_start(book: Any) -> 
     await book.runner.start()
     await post_traffic(book, traffic(Random(2), book, 5))
     for _ in range(200):
-        rows = await book.admin("SELECT name FROM projections.versions WHERE state = 'live'"
-                                " AND number = 2")
+        rows = await book.admin(
+            "SELECT name FROM projections.versions WHERE state = 'live' AND number = 2"
+        )
         if len(rows) == len(NAMES):
             break
         await asyncio.sleep(0.05)

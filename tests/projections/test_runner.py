@@ -50,8 +50,10 @@ async def test_connections_killed_under_the_runner_lose_nothing(book: Any) -> No
     await open_budget(book)
     documents = traffic(Random(3), book, 200)
     for start in range(0, 200, 20):
-        await book.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
-                         " current_database() AND application_name LIKE '%projector%'")
+        await book.admin(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+            " current_database() AND application_name LIKE '%projector%'"
+        )
         await post_traffic(book, documents[start : start + 20])
     await book.applied()
     for name in ("budget_execution", "transfers", "special_accounts", "audit_trail"):

@@ -9,19 +9,48 @@ LINES = [["expenditure", "01", "101", f"{n:03}"] for n in range(1, 6)]
 
 
 async def open_budget(book: Any, budget: str = BUDGET, region: int = 9) -> None:
-    await book.accept("OpenBudget", budget, "2024-12-20", region=region, level=3, year=2025,
-                      title=budget)
-    lines = [{"line": RECEIPTS, "amount": "500000.00", "title": "Receipts"},
-             *({"line": line, "amount": "100000.00"} for line in LINES)]
-    await book.accept("ApproveBudget", budget, "2024-12-24", capacity="maslikhat", balance="0",
-                      effective_from="2025-01-01", lines=lines)
+    await book.accept(
+        "OpenBudget", budget, "2024-12-20", region=region, level=3, year=2025, title=budget
+    )
+    lines = [
+        {"line": RECEIPTS, "amount": "500000.00", "title": "Receipts"},
+        *({"line": line, "amount": "100000.00"} for line in LINES),
+    ]
+    await book.accept(
+        "ApproveBudget",
+        budget,
+        "2024-12-24",
+        capacity="maslikhat",
+        balance="0",
+        effective_from="2025-01-01",
+        lines=lines,
+    )
     plans = [{"month": f"2025-{m:02}", "amount": "8000.00"} for m in range(1, 13)]
-    await book.accept("SetPlan", budget, "2025-01-05", effective_from="2025-01-05", lines=[
-        {"line": RECEIPTS, "receipts": [{"month": "2025-01", "amount": "480000.00"}]},
-        *({"line": line, "payments": plans,
-           "commitments": [{"month": "2025-01", "amount": "96000.00"}]} for line in LINES)])
-    await book.accept("CreditReceipt", budget, "2025-01-06", line=RECEIPTS, amount="400000.00",
-                      value_date="2025-01-06")
+    await book.accept(
+        "SetPlan",
+        budget,
+        "2025-01-05",
+        effective_from="2025-01-05",
+        lines=[
+            {"line": RECEIPTS, "receipts": [{"month": "2025-01", "amount": "480000.00"}]},
+            *(
+                {
+                    "line": line,
+                    "payments": plans,
+                    "commitments": [{"month": "2025-01", "amount": "96000.00"}],
+                }
+                for line in LINES
+            ),
+        ],
+    )
+    await book.accept(
+        "CreditReceipt",
+        budget,
+        "2025-01-06",
+        line=RECEIPTS,
+        amount="400000.00",
+        value_date="2025-01-06",
+    )
 
 
 def traffic(random: Random, book: Any, count: int, budget: str = BUDGET) -> list[dict[str, Any]]:
@@ -37,25 +66,48 @@ def traffic(random: Random, book: Any, count: int, budget: str = BUDGET) -> list
         if choice < 0.3 or not contracts:
             name = f"C{random.randrange(10**9)}"
             contracts.append((name, line))
-            fields = {"command": "RegisterCommitment", "contract": name, "line": line,
-                      "amount": amount, "effective_from": random.choice((text, early))}
+            fields = {
+                "command": "RegisterCommitment",
+                "contract": name,
+                "line": line,
+                "amount": amount,
+                "effective_from": random.choice((text, early)),
+            }
         elif choice < 0.7:
             name, line = random.choice(contracts)
-            fields = {"command": "ExecutePayment", "line": line, "amount": amount,
-                      "value_date": random.choice((text, early)),
-                      "contract": random.choice((name, None))}
+            fields = {
+                "command": "ExecutePayment",
+                "line": line,
+                "amount": amount,
+                "value_date": random.choice((text, early)),
+                "contract": random.choice((name, None)),
+            }
         elif choice < 0.8:
             other = random.choice([each for each in LINES if each != line])
-            fields = {"command": "AdjustBudget", "capacity": "akimat", "effective_from": text,
-                      "reason": "need", "lines": [{"line": line, "change": f"-{amount}"},
-                                                  {"line": other, "change": amount}]}
+            fields = {
+                "command": "AdjustBudget",
+                "capacity": "akimat",
+                "effective_from": text,
+                "reason": "need",
+                "lines": [
+                    {"line": line, "change": f"-{amount}"},
+                    {"line": other, "change": amount},
+                ],
+            }
         elif choice < 0.9:
             month = f"2025-{random.randrange(1, 13):02}"
-            fields = {"command": "ChangePlan", "effective_from": text, "lines": [
-                {"line": line, "payments": [{"month": month, "amount": f"-{amount}"}]}]}
+            fields = {
+                "command": "ChangePlan",
+                "effective_from": text,
+                "lines": [{"line": line, "payments": [{"month": month, "amount": f"-{amount}"}]}],
+            }
         else:
-            fields = {"command": "CreditReceipt", "line": RECEIPTS, "amount": amount,
-                      "value_date": text}
+            fields = {
+                "command": "CreditReceipt",
+                "line": RECEIPTS,
+                "amount": amount,
+                "value_date": text,
+            }
         command = fields.pop("command")
         fields = {key: value for key, value in fields.items() if value is not None}
         found.append({"day": text, **book.document(command, budget, text, **fields)})

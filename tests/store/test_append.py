@@ -323,11 +323,19 @@ async def test_a_tampered_cell_fails_its_own_command_only(ledger, dsn):
     one = [pay(RAYON_2, "0.50"), pay(RAYON_2, "1.00"), pay(OBLAST_2), pay(RAYON)]
     answers = await submit(ledger, *one)
     assert [getattr(a, "status", None) or a.code for a in answers] == [
-        "accepted", "broken", "accepted", "accepted"]
+        "accepted",
+        "broken",
+        "accepted",
+        "accepted",
+    ]
     many = [pay(RAYON_2, "7.00")] + [pay(code) for code in (RAYON, OBLAST, REPUBLIC)]
     answers = await asyncio.gather(*(submit(ledger, asked) for asked in many))
     assert [getattr(a, "status", None) or a.code for (a,) in answers] == [
-        "broken", "accepted", "accepted", "accepted"]
+        "broken",
+        "accepted",
+        "accepted",
+        "accepted",
+    ]
     await query(dsn, "ALTER TABLE ledger.cells DROP CONSTRAINT trap")
     await accepted(ledger, one[1])
     await assert_sound(dsn)
@@ -359,7 +367,10 @@ async def test_a_command_that_cannot_be_decided_fails_alone(ledger, monkeypatch)
     monkeypatch.setattr(type(broken), "decide", fail)
     answers = await ledger.submit([ledger.read(pay()), broken, ledger.read(pay(OBLAST))])
     assert [getattr(a, "status", None) or a.code for a in answers] == [
-        "accepted", "broken", "accepted"]
+        "accepted",
+        "broken",
+        "accepted",
+    ]
 
 
 async def test_the_newest_answers_and_cells_are_kept_in_bounds(ledger, monkeypatch):

@@ -33,8 +33,11 @@ async def proxy(dsn, tmp_path, monkeypatch):
 
 async def stored(dsn, *documents) -> list[int]:
     """How often each command is stored."""
-    rows = await query(dsn, "SELECT command_id::text, count(*) AS times FROM ledger.events "
-                       "WHERE n = 0 AND kind <> 'budget.transfer.received' GROUP BY 1")
+    rows = await query(
+        dsn,
+        "SELECT command_id::text, count(*) AS times FROM ledger.events "
+        "WHERE n = 0 AND kind <> 'budget.transfer.received' GROUP BY 1",
+    )
     found = {row["command_id"]: row["times"] for row in rows}
     return [found.get(document["command_id"], 0) for document in documents]
 
@@ -156,7 +159,8 @@ async def test_backends_ended_at_any_moment_lose_and_double_nothing(dsn, clock):
         while not work.done():
             killed += await killer.fetchval(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
             await asyncio.sleep(0.2 + dice.random() * 0.5)
         answers = await work
         await killer.close()
@@ -180,10 +184,13 @@ async def test_a_conflict_is_decided_again(ledger, dsn, code):
     await accepted(ledger, pay())
     await query(dsn, "CREATE SEQUENCE public.tries")
     await query(dsn, "GRANT USAGE ON public.tries TO qazyna_owner")
-    await query(dsn, f"""CREATE FUNCTION public.trip() RETURNS trigger LANGUAGE plpgsql AS $$
+    await query(
+        dsn,
+        f"""CREATE FUNCTION public.trip() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN IF nextval('public.tries') < 4 THEN
             RAISE EXCEPTION 'again' USING ERRCODE = '{code}';
-        END IF; RETURN NEW; END $$""")
+        END IF; RETURN NEW; END $$""",
+    )
     await query(dsn, "CREATE TRIGGER trip BEFORE INSERT ON ledger.events_2025 FOR EACH ROW "
                 "EXECUTE FUNCTION public.trip()")  # fmt: skip
     (answer,) = await accepted(ledger, pay())
@@ -195,8 +202,11 @@ async def test_a_conflict_is_decided_again(ledger, dsn, code):
 
 async def test_a_budget_that_always_conflicts_is_given_back(ledger, dsn, monkeypatch):
     monkeypatch.setattr(append, "ATTEMPTS", 2)
-    await query(dsn, """CREATE FUNCTION public.trip() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$""")
+    await query(
+        dsn,
+        """CREATE FUNCTION public.trip() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$""",
+    )
     await query(dsn, "CREATE TRIGGER trip BEFORE INSERT ON ledger.events_2025 FOR EACH ROW "
                 "EXECUTE FUNCTION public.trip()")  # fmt: skip
     asked = pay()

@@ -99,15 +99,24 @@ async def test_the_columns_of_every_kind_are_what_its_body_says(dsn, clock):
             movement = fact.movement()
             kinds.add(fact.kind)
             commands |= {fact.asked.name} if fact.asked else set()
-            assert event["n"] == (0 if event["code"] == RAYON and event["peer_log"] else number)\
+            assert (
+                event["n"] == (0 if event["code"] == RAYON and event["peer_log"] else number)
                 or fact.kind == "budget.transfer.received"
+            )
             assert (event["kind"], event["command_id"], event["recorded_at"]) == (
-                fact.kind, fact.command_id, fact.recorded_at)
+                fact.kind,
+                fact.command_id,
+                fact.recorded_at,
+            )
             assert {name: event[name] for name in MEASURES} == {
-                name: movement.amounts.get(name) for name in MEASURES}
+                name: movement.amounts.get(name) for name in MEASURES
+            }
             assert event["path"] == (list(movement.line) if movement.line else None)
             assert (event["effective_from"], event["adopted_on"], event["month"]) == (
-                movement.effective_from, movement.adopted_on, movement.month)
+                movement.effective_from,
+                movement.adopted_on,
+                movement.month,
+            )
             assert (event["contract"], event["account"]) == (movement.contract, movement.account)
             own = movement.payment == fact.command_id
             assert event["payment"] == (None if own else movement.payment)

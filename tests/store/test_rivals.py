@@ -40,7 +40,9 @@ async def add_contracts(ledger):
 
 async def assert_no_limit_broken_at_any_prefix(dsn):
     """Cash, contract and plan at every position of every log, from the typed columns alone."""
-    broken = await query(dsn, """
+    broken = await query(
+        dsn,
+        """
         SELECT log, position FROM (
             SELECT log, position, contract,
                 sum(coalesce(cash, 0)) OVER w AS cash,
@@ -49,7 +51,8 @@ async def assert_no_limit_broken_at_any_prefix(dsn):
                     OVER (PARTITION BY log, contract ORDER BY position) AS room
             FROM ledger.events WHERE account IS NULL
             WINDOW w AS (PARTITION BY log ORDER BY position)
-        ) AS f WHERE cash < 0 OR room < 0""")
+        ) AS f WHERE cash < 0 OR room < 0""",
+    )
     assert broken == []
 
 

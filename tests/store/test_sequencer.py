@@ -37,13 +37,16 @@ async def step(dsn, now=0) -> int:
 
 async def assert_sequenced(dsn) -> int:
     """Gapless, each event once, logs in order, transactions whole, time not going back."""
-    rows = await query(dsn, """
+    rows = await query(
+        dsn,
+        """
         SELECT s.sequence, s.log, s.position, e.command_id, e.recorded_at,
             (SELECT min(t.last_sequence) FROM ledger.steps AS t
              WHERE t.last_sequence >= s.sequence) AS step
         FROM ledger.sequences AS s INNER JOIN ledger.events AS e
             ON e.region = s.region AND e.log = s.log AND e.position = s.position
-        ORDER BY s.sequence""")
+        ORDER BY s.sequence""",
+    )
     assert [row["sequence"] for row in rows] == list(range(1, len(rows) + 1))
     steps, last = {}, {}
     for row in rows:
@@ -91,9 +94,12 @@ async def test_a_lone_half_of_a_transfer_holds_its_log_back(quiet, dsn):
 async def test_a_half_whose_other_half_was_erased_is_never_sequenced(quiet, dsn):
     before = await step(dsn)
     await accepted(quiet, send(OBLAST, RAYON))
-    await tamper(dsn, f"DELETE FROM ledger.events WHERE log = {log_id(RAYON)} "
-                 "AND kind = 'budget.transfer.received'",
-                 f"UPDATE ledger.heads SET position = position - 1 WHERE log = {log_id(RAYON)}")
+    await tamper(
+        dsn,
+        f"DELETE FROM ledger.events WHERE log = {log_id(RAYON)} "
+        "AND kind = 'budget.transfer.received'",
+        f"UPDATE ledger.heads SET position = position - 1 WHERE log = {log_id(RAYON)}",
+    )
     assert await step(dsn) == before
     await accepted(quiet, pay(REPUBLIC))
     assert await step(dsn) == before + 1

@@ -131,7 +131,8 @@ async def tamper(dsn, *statements):
             for how in ("DISABLE", "ENABLE ALWAYS"):
                 for guard in guards:
                     await connection.execute(
-                        f"ALTER TABLE {guard['relation']} {how} TRIGGER {guard['name']}")
+                        f"ALTER TABLE {guard['relation']} {how} TRIGGER {guard['name']}"
+                    )
                 if how == "DISABLE":
                     for statement in statements:
                         await connection.execute(statement)
@@ -153,17 +154,23 @@ async def sequenced(ledger: Ledger, seconds=10) -> int:
 async def assert_sound(dsn) -> None:
     """The law of nothing lost, as far as the database alone can tell."""
     assert [str(finding) for finding in await check(dsn)] == []
-    lone = await query(dsn, """
+    lone = await query(
+        dsn,
+        """
         SELECT e.region, e.log, e.position FROM ledger.events AS e
         WHERE e.peer_log IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM ledger.events AS p
             WHERE p.region = e.peer_region AND p.log = e.peer_log
                 AND p.position = e.peer_position AND p.command_id = e.command_id
                 AND p.peer_region = e.region AND p.peer_log = e.log
-                AND p.peer_position = e.position AND p.recorded_at = e.recorded_at)""")
+                AND p.peer_position = e.position AND p.recorded_at = e.recorded_at)""",
+    )
     assert lone == []
-    steps_back = await query(dsn, """
+    steps_back = await query(
+        dsn,
+        """
         SELECT 1 FROM (SELECT recorded_at - lag(recorded_at) OVER (
             PARTITION BY region, log ORDER BY position) AS step FROM ledger.events) AS s
-        WHERE step < 0""")
+        WHERE step < 0""",
+    )
     assert steps_back == []
