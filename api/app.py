@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from api import health, openapi, problems, telemetry
@@ -35,7 +36,7 @@ def create_app(
             app.state.running = started
             yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Qazyna", version=openapi.VERSION, summary=openapi.SUMMARY,
         description=openapi.DESCRIPTION, lifespan=lifespan, redirect_slashes=False,
         docs_url="/docs", redoc_url=None, openapi_url="/openapi.json",

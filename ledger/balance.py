@@ -87,7 +87,7 @@ def _check_sums(result: Paths, totals: Sequence[Total]) -> None:
             raise Refuse(
                 "hierarchy-sum",
                 f"the lines of {' / '.join(total.line)} sum to "
-                f"{found}, the document says {total.amount_minor}",
+                "another amount than the document says",
                 rule="I2",
                 line=" / ".join(total.line),
                 lines_minor=found,
@@ -121,7 +121,7 @@ def _check_balance(case: Case, result: Paths, balance_minor: int | None) -> None
     if balance_minor is not None and balance_minor != identity:
         raise Refuse(
             "balance-identity",
-            f"I - II - III - IV = {identity}, the document says {balance_minor}",
+            "I - II - III - IV is not the balance that the document states",
             rule="I1",
             law="K25 9",
             computed_minor=identity,
@@ -130,7 +130,7 @@ def _check_balance(case: Case, result: Paths, balance_minor: int | None) -> None
     if financed and financing != -identity:
         raise Refuse(
             "financing-identity",
-            f"financing is {financing}, the balance {identity}",
+            "the financing is not the balance with the other sign",
             rule="I1",
             law="K25 9",
             financing_minor=financing,

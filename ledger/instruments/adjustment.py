@@ -96,7 +96,7 @@ def check_balance(case: Any, lines: tuple[LineChange, ...]) -> None:
     case.require(
         total == 0,
         "balance-identity",
-        f"the adjustment changes I - II - III - IV + VI by {total}",
+        "the adjustment changes I - II - III - IV + VI",
         rule="I1",
         law="K25 9",
         change_minor=total,
@@ -131,7 +131,7 @@ def check_totals(lines: tuple[LineChange, ...], code: str) -> None:
         if total:
             raise Refuse(
                 code,
-                f"the adjustment changes the total of {section} by {total}",
+                f"the adjustment changes the total of {section}",
                 rule="I14",
                 law=LAW,
                 section=section,
@@ -174,7 +174,7 @@ def _check_donor(
     if taken * 10_000 > most * amended:
         raise Refuse(
             "reallocation-above-share",
-            f"{' / '.join(programme)} would give {taken} of {amended}, more than {most / 100:g} %",
+            f"{' / '.join(programme)} would give more than {most / 100:g} % of its amended amount",
             rule="I14",
             law=LAW,
             line=" / ".join(programme),

@@ -96,7 +96,7 @@ class SequesterBudget(Command):
         except Refuse:
             raise Refuse(
                 "sequestration-needs-legislature",
-                f"{total} of {base} non-exempt is not under {below / 100:g} %: only the "
+                f"the year's cuts reach {below / 100:g} % of the non-exempt amount: only the "
                 "legislature may cut that much", rule="I11", law=LAW, cut_minor=cut,
                 cumulative_minor=total, base_minor=base, limit_bps=below,
             ) from None  # fmt: skip

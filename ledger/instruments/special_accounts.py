@@ -234,7 +234,7 @@ class CloseSpecialAccount(Command):
         case.require(
             balance == 0,
             "account-not-empty",
-            f"the account {self.account} holds {balance}",
+            f"the account {self.account} still holds money",
             rule="I22",
             law=LAW,
             account=self.account,

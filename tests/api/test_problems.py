@@ -72,13 +72,16 @@ async def test_odd_codes_are_problems_and_never_failures(service, code):
         shape(answer, answer.status_code, answer.json()["code"])
 
 
-@pytest.mark.parametrize(("path", "method"), ROUTES)
+ASKING = [(path, method) for path, method in ROUTES
+          if path not in ("/healthz", "/metrics", "/v1/kinds") and method != "POST"]  # fmt: skip
+"""Routes that ask the database before they read a body."""
+
+
+@pytest.mark.parametrize(("path", "method"), ASKING)
 async def test_lost_database_is_a_problem_with_a_time_to_retry(service, path, method, monkeypatch):
     def connect(role):
         raise ConnectionRefusedError(role)
 
-    if path in ("/healthz", "/metrics", "/v1/kinds") or method == "POST":
-        pytest.skip("asks no database before it reads its body")
     monkeypatch.setattr(service.app.state.running.ledger.database, "connect", connect)
     question = "?budget=KZ-2025-x" if "command_id" in path else ""
     path = path.replace("{budget}", "KZ-2025-x")
