@@ -12,9 +12,9 @@ import httpx
 import orjson
 
 from api import client
-from api.assembly import Running, adopt
+from api.assembly import JURISDICTIONS, Running, adopt, read_toml
 from api.client import RemoteProblem
-from ledger.errors import LedgerError, NotFound, OutcomeUnknown, RetryLater
+from ledger.errors import Invalid, LedgerError, NotFound, OutcomeUnknown, RetryLater
 from ledger.events import Event, decode
 from ledger.money import to_text
 from ledger.store.answers import Answer
@@ -59,6 +59,20 @@ class PaymentsOf:
                 for payment in sorted(sums, key=lambda found: days[found])]  # fmt: skip
 
 
+class WrongJurisdiction(Invalid):
+    """The mapping is made for another country's ledger."""
+
+    code = "wrong-jurisdiction"
+
+
+def check_jurisdiction(name: str, code: str) -> None:
+    """Refuse a ledger of another jurisdiction than the one shipped under a name."""
+    wanted = read_toml(JURISDICTIONS / f"{name}.toml")["code"]
+    if wanted != code:
+        raise WrongJurisdiction(f"the mapping is made for {wanted}, the ledger is of {code}; "
+                                "nothing was posted")  # fmt: skip
+
+
 class LedgerDoor:
     """A ledger in this process."""
 
@@ -68,8 +82,9 @@ class LedgerDoor:
         self._payments: dict[str, PaymentsOf] = {}
 
     async def adopt(self, jurisdiction: str) -> None:
-        """Adopt the named jurisdiction where the ledger has none."""
+        """Adopt the named jurisdiction where the ledger has none. Raises `WrongJurisdiction`."""
         await adopt(self.parts.ledger, jurisdiction)
+        check_jurisdiction(jurisdiction, self.parts.ledger.rules.jurisdiction.code)
 
     async def submit(
         self, documents: Sequence[dict[str, Any]], *, atomic: bool
@@ -140,7 +155,9 @@ class HttpDoor:
         self._minor_digits: int | None = None
 
     async def adopt(self, jurisdiction: str) -> None:
-        """Leave the service its jurisdiction: a service adopts one before it answers."""
+        """Leave the service its own, adopted before it answers. Raises `WrongJurisdiction`."""
+        found = await client.get(self.service, client.RULEBOOK, {})
+        check_jurisdiction(jurisdiction, found["jurisdiction"]["code"])
 
     async def submit(
         self, documents: Sequence[dict[str, Any]], *, atomic: bool

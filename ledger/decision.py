@@ -142,6 +142,17 @@ class Case:
             line=" / ".join(path),
         )
 
+    def contract(self, contract: str) -> Cell:
+        """Return a registered contract. Refuses `unknown-contract`, `contract-closed`."""
+        cell: Cell | None = self.own.get(("contract", contract))
+        if cell is None:
+            raise Refuse("unknown-contract", f"no contract {contract} is registered", rule="I7",
+                         law="K25 109", contract=contract)  # fmt: skip
+        if cell.facts["status"] != "registered":
+            raise Refuse("contract-closed", f"contract {contract} is {cell.facts['status']}",
+                         rule="I7", law="K25 109", contract=contract)  # fmt: skip
+        return cell
+
     def sign(self, path: tuple[str, ...]) -> int:
         """Return -1 for a contra line or a line below one, else 1."""
         for depth in range(len(path), 0, -1):

@@ -125,8 +125,14 @@ class Event:
     flags: tuple[Name, ...] = ()
 
     def movement(self) -> Movement:
-        """Return what the event changes in the typed columns."""
-        raise NotImplementedError
+        """Return what the event changes in the typed columns.
+
+        Unless a kind says otherwise: no amounts, only the legal dates of its command.
+        """
+        asked = self.asked
+        if asked is None:
+            raise NotImplementedError
+        return Movement(effective_from=asked.effective, adopted_on=asked.adopted)
 
     def facts(self) -> Iterator[tuple[tuple[str, Any], dict[str, Any]]]:
         """Yield (cell key, values) for facts that are not amounts: a status, a purpose."""
@@ -215,11 +221,6 @@ class CommandRefused(Event):
 
     command: dict[str, Any]
     refusal: Refusal
-
-    def movement(self) -> Movement:
-        """Change nothing; keep the dates the command asked for."""
-        asked = self.asked
-        return Movement(effective_from=asked.effective, adopted_on=asked.adopted)
 
     @property
     def asked(self) -> Command:

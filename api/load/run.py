@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from api.load import approval, exemptions, payments, statement, transfers, versions
@@ -38,6 +38,7 @@ class Plan:
     statements: list[tuple[Statement, statement.Report]] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     parts: list[dict[str, str]] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -52,6 +53,7 @@ class _Posting:
     progress: Progress
     done: int = 0
     total: int = 0
+    taken: set[int] = field(default_factory=set)
 
 
 async def load(
@@ -74,6 +76,7 @@ async def load(
     plan = prepare(mapping, files, report)
     if atomic and report.bad_rows:
         report.notes.append("nothing was posted: every row must be good with atomic")
+        _disclaim(plan, set(), report)
         return report
     posting = _Posting(mapping=mapping, door=door, report=report, atomic=atomic, retry=retry,
                        progress=progress or (lambda _done, _total: None))  # fmt: skip
@@ -81,6 +84,7 @@ async def load(
     first = [*_openings(mapping, plan), *plan.prepared]
     posting.total = len(first) + sum(2 * len(found.lines) for _, found in plan.statements)
     await _post(posting, first)
+    _disclaim(plan, posting.taken, report)
     for number, (shape, found) in enumerate(plan.statements):
         if not await _post_statement(posting, shape, found, plan.unreadable):
             left = [later.table.file for _, later in plan.statements[number + 1 :]]
@@ -109,6 +113,7 @@ def prepare(mapping: Mapping, files: Sequence[Path], report: LoadReport) -> Plan
             plan.prepared += [c for c in reading.commands if wrong[id(c)] is None]
             report.bad([*reading.bad, *(bad for bad in wrong.values() if bad is not None)])
             report.controls += reading.controls
+            plan.readings.append(reading)
             report.notes += reading.notes
     plan.statements.sort(key=lambda pair: (pair[1].budget, pair[1].closing))
     return plan
@@ -178,6 +183,14 @@ def _tables(mapping: Mapping, files: Sequence[Path]) -> dict[str, list[Table]]:
     return found
 
 
+def _disclaim(plan: Plan, taken: set[int], report: LoadReport) -> None:
+    """Say of the control totals of commands that were not all taken: not in the ledger."""
+    absent = {id(control) for reading in plan.readings for control in reading.controls
+              if not reading.commands or any(id(c) not in taken for c in reading.commands)}
+    report.controls = [replace(control, found="not loaded") if id(control) in absent else control
+                       for control in report.controls]
+
+
 def _openings(mapping: Mapping, plan: Plan) -> list[Prepared]:
     """Return one OpenBudget for each budget that the plan names."""
     named = [*plan.prepared]
@@ -210,6 +223,8 @@ async def _post(posting: _Posting, prepared: Sequence[Prepared]) -> bool:
                 answers[n] = answer
         for command, document, answer in zip(batch, documents, answers, strict=True):
             posting.report.count(document, command.place_of(answer), answer)
+            if answer["status"] == "accepted":
+                posting.taken.add(id(command))
         posting.done += len(batch)
         posting.progress(min(posting.done, posting.total), posting.total)
     return len(posting.report.refused) == refused

@@ -205,10 +205,6 @@ class BudgetAdjusted(Event):
 
     command: AdjustBudget
 
-    def movement(self) -> Movement:
-        """Change no amounts itself."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
 
 @event(
     "budget.line.adjusted",

@@ -104,10 +104,6 @@ class BudgetAmended(Event):
 
     command: AmendBudget
 
-    def movement(self) -> Movement:
-        """Change no amounts itself."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember the day of the last act."""
         yield BUDGET, {"legislated_on": self.command.adopted.isoformat()}

@@ -66,10 +66,6 @@ class BudgetApproved(Event):
 
     command: ApproveBudget
 
-    def movement(self) -> Movement:
-        """Change no amounts itself."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Move the budget to its next stage."""
         yield BUDGET, {"stage": "approved", "legislated_on": self.command.adopted.isoformat()}

@@ -11,34 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from ledger.cells import Cell, Key
-from ledger.errors import Refuse
+from ledger.cells import Key
 from ledger.events import Command, Event, Movement, command, event
 from ledger.terms import Amount, Change, Day, Name, Path, Positive
 
 LAW = "K25 109"
-
-
-def registered(case: Any, contract: str) -> Cell:
-    """Return the cell of a registered contract. Refuses `unknown-contract`, `contract-closed`."""
-    cell: Cell | None = case.own.get(("contract", contract))
-    if cell is None:
-        raise Refuse(
-            "unknown-contract",
-            f"no contract {contract} is registered",
-            rule="I7",
-            law=LAW,
-            contract=contract,
-        )
-    if cell.facts["status"] != "registered":
-        raise Refuse(
-            "contract-closed",
-            f"contract {contract} is {cell.facts['status']}",
-            rule="I7",
-            law=LAW,
-            contract=contract,
-        )
-    return cell
 
 
 @command("RegisterCommitment", action="commit")
@@ -148,7 +125,7 @@ class ChangeCommitment(Command):
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Change a registered contract; never below what is paid on it (a limit)."""
-        cell = registered(case, self.contract)
+        cell = case.contract(self.contract)
         case.require(self.change_minor != 0, "no-change", "the change is zero", rule="I28")
         case.require(
             self.effective_from <= case.today,
@@ -206,7 +183,7 @@ class CancelCommitment(Command):
         contra = bool(found and found.facts.get("contra"))
         rest = found.total("accepted") - found.total("executed") if found else 0
         rest = -rest if contra else rest
-        cell = found if rest > 0 else registered(case, self.contract)
+        cell = found if rest > 0 else case.contract(self.contract)
         case.require(
             rest > 0,
             "nothing-to-cancel",

@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.cells import EXEMPT, Key
 from ledger.errors import Refuse
-from ledger.events import RULEBOOK, Command, Event, Movement, command, event
+from ledger.events import RULEBOOK, Command, Event, command, event
 from ledger.exempting import entries, to_fact
 from ledger.rules import Exemption, Rules
 from ledger.terms import STRICT, Day, LevelNumber, Path, Text
@@ -93,10 +93,6 @@ class ExemptListSet(Event):
 
     command: SetExemptList
 
-    def movement(self) -> Movement:
-        """Change no amounts."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember each entry under the command and its place."""
         if self.originator_id != RULEBOOK:
@@ -164,10 +160,6 @@ class ExemptNameResolved(Event):
     """A name of a list was resolved to a line of this budget."""
 
     command: ResolveExemptName
-
-    def movement(self) -> Movement:
-        """Change no amounts."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
 
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember the resolved entry."""

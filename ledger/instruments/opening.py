@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.cells import BUDGET, Key
-from ledger.events import RULEBOOK, Command, Event, Movement, command, event
+from ledger.events import RULEBOOK, Command, Event, command, event
 from ledger.terms import BudgetCode, LevelNumber, RegionNumber, Text, YearNumber
 
 
@@ -65,10 +65,6 @@ class BudgetOpened(Event):
     """A budget was opened."""
 
     command: OpenBudget
-
-    def movement(self) -> Movement:
-        """Change no amounts."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
 
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember what the budget is."""

@@ -57,23 +57,7 @@ class ExecutePayment(Command):
 
 def check_contract(case: Any, contract: str, line: tuple[str, ...]) -> None:
     """Refuse a payment on an unknown or cancelled contract, or outside the contract's line."""
-    cell: Cell | None = case.own.get(("contract", contract))
-    if cell is None:
-        raise Refuse(
-            "unknown-contract",
-            f"no contract {contract} is registered",
-            rule="I7",
-            law="K25 109",
-            contract=contract,
-        )
-    if cell.facts["status"] != "registered":
-        raise Refuse(
-            "contract-closed",
-            f"contract {contract} is {cell.facts['status']}",
-            rule="I7",
-            law="K25 109",
-            contract=contract,
-        )
+    cell = case.contract(contract)
     committed = tuple(cell.facts["line"])
     if line[: len(committed)] != committed:
         raise Refuse(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.errors import Refuse
-from ledger.events import Command, Event, Movement, command, event
+from ledger.events import Command, Event, command, event
 from ledger.planning import change_plans
 from ledger.terms import Day, LinePlan
 
@@ -63,10 +63,6 @@ class PlanSet(Event):
 
     command: SetPlan
 
-    def movement(self) -> Movement:
-        """Change no amounts itself."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
 
 @command("ChangePlan", action="plan")
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +98,3 @@ class PlanChanged(Event):
     """Plans were changed; the changes by month follow."""
 
     command: ChangePlan
-
-    def movement(self) -> Movement:
-        """Change no amounts itself."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 
 from ledger.classification import Classifier
 from ledger.errors import Invalid, Refuse
-from ledger.events import RULEBOOK, Command, Event, Movement, command, event
+from ledger.events import RULEBOOK, Command, Event, command, event
 from ledger.jurisdiction import Jurisdiction, read_jurisdiction
 from ledger.money import MAX_MINOR
 from ledger.rules import Rules
@@ -177,10 +177,6 @@ class JurisdictionAdopted(Event):
 
     command: AdoptJurisdiction
 
-    def movement(self) -> Movement:
-        """Change no amounts."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
     def amend_rules(self, rules: Rules) -> Rules:
         """Put the jurisdiction into the rules."""
         return rules.with_jurisdiction(read_jurisdiction(self.command.jurisdiction))
@@ -235,10 +231,6 @@ class ClassifierVersionPublished(Event):
     """A version of the classification was published (ББС / ЕБК)."""
 
     command: PublishClassifier
-
-    def movement(self) -> Movement:
-        """Change no amounts."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
 
     def amend_rules(self, rules: Rules) -> Rules:
         """Put the version into the rules."""

@@ -133,10 +133,6 @@ class SequestrationOrdered(Event):
     command: SequesterBudget
     total_minor: int
 
-    def movement(self) -> Movement:
-        """Change no amounts itself."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
     def facts(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Remember the year's cumulative cut."""
         yield BUDGET, {"sequestered_minor": self.total_minor}

@@ -59,10 +59,6 @@ class TransferSet(Event):
 
     command: SetTransfer
 
-    def movement(self) -> Movement:
-        """Change no balances: the act's lines carry the money."""
-        return Movement(effective_from=self.command.effective, adopted_on=self.command.adopted)
-
 
 @command("SendTransfer", action="transfer")
 @dataclass(frozen=True, kw_only=True)
