@@ -98,15 +98,24 @@ async def use(connection: Any, schema: str) -> None:
     )
 
 
+SWAPS_SEEN_MAX = 5
+"""Most swaps in a row that a look-up of the live version waits for."""
+
+
 async def live_schema(connection: Any, name: str) -> str:
-    """Return the live version's schema and keep it live until the transaction ends."""
-    schema: str | None = await connection.fetchval(
-        "SELECT schema FROM projections.versions WHERE name = $1 AND state = 'live' FOR SHARE",
-        name,
-    )
-    if schema is None:
-        raise Broken(f"the projection {name} has no live version")
-    return schema
+    """Return the live version's schema and keep it live until the transaction ends.
+
+    A statement that waited for a swap sees the old row, no longer live, and not yet the new one;
+    the next statement sees the new one.
+    """
+    for _ in range(SWAPS_SEEN_MAX):
+        schema: str | None = await connection.fetchval(
+            "SELECT schema FROM projections.versions WHERE name = $1 AND state = 'live' FOR SHARE",
+            name,
+        )
+        if schema is not None:
+            return schema
+    raise Broken(f"the projection {name} has no live version")
 
 
 async def drop(connection: Any, schema: str) -> None:
