@@ -41,7 +41,11 @@ Segments = Annotated[
 AsOfDay = Annotated[date | None, Query(description='a day such as "2025-07-01"')]
 Known = Annotated[
     str | None,
-    Query(max_length=40, description="what was recorded by a sequence, a moment or a day"),
+    Query(
+        max_length=40,
+        description="what was recorded by a sequence, a moment or a day (its end); days, and"
+        " moments without an offset, are of the ledger's own time zone",
+    ),
     Plain,
 ]  # fmt: skip
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ledger.dates import from_iso
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -13,7 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Where the ledger lives and how it is served; every field is an environment variable."""
 
-    model_config = SettingsConfigDict(env_prefix="QAZYNA_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="QAZYNA_", env_ignore_empty=True, extra="ignore")
 
     home: Path = Field(default=Path("var/qazyna"), description="folder of the embedded database")
     database_url: str | None = Field(
@@ -31,3 +34,19 @@ class Settings(BaseSettings):
     )
     queue_commands_max: int = Field(default=20_000, ge=1, description="most waiting commands")
     log_level: str = Field(default="INFO", description="least severe log messages shown")
+
+    @field_validator("clock")
+    @classmethod
+    def _is_moment(cls, text: str | None) -> str | None:
+        """Refuse a trial clock that is no moment, before anything is started."""
+        if text is not None:
+            from_iso(text)
+        return text
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, text: str) -> str:
+        """Refuse a level that logging does not have."""
+        if text.upper() not in logging.getLevelNamesMapping():
+            raise ValueError(f"{text} is no level such as INFO")
+        return text

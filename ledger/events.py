@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
 from functools import cache
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import orjson
@@ -243,9 +243,9 @@ def adapter(cls: type[Any]) -> TypeAdapter[Any]:
 
 
 @cache
-def _required(cls: Any) -> frozenset[str]:
-    """Return the names of a declared class's fields that have no default."""
-    return frozenset(f.name for f in fields(cls) if f.default is MISSING)
+def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
+    """Return (name, has no default) of a declared class's fields. Raises TypeError for others."""
+    return tuple((f.name, f.default is MISSING) for f in fields(kind))
 
 
 def plain(value: Any) -> Any:
@@ -253,20 +253,21 @@ def plain(value: Any) -> Any:
 
     A field without a default stays even when empty, so that a refused command can be read again.
     """
-    if value is None or isinstance(value, (str, int)):
+    kind: Any = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
         return value
-    if isinstance(value, (tuple, list)):
-        return [item if type(item) is str else plain(item) for item in value]
+    if kind is tuple or kind is list:
+        return [plain(item) for item in value]
+    if kind is dict:
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (date, UUID)):
         return str(value)
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if is_dataclass(value):
-        return {k: plain(v) for k, v in vars(value).items()
-                if v is not None and v is not False
-                and (v != () or k in _required(cast("Any", type(value))))}  # fmt: skip
-    msg = f"{type(value)} has no stored form"
-    raise TypeError(msg)
+    found = {}
+    for name, required in _fields(kind):
+        item = getattr(value, name)
+        if item is not None and item is not False and (item != () or required):
+            found[name] = plain(item)
+    return found
 
 
 def canonical(document: Any) -> bytes:

@@ -14,9 +14,11 @@ def main() -> None:
     from api.cli.commands import build  # noqa: PLC0415 - the package's parts import this package
     from api.cli.outcome import Exit, fail  # noqa: PLC0415
 
-    level = os.environ.get("QAZYNA_LOG_LEVEL")
-    logging.basicConfig(level=level.upper() if level else logging.CRITICAL, stream=sys.stderr,
-                        format="%(asctime)s %(levelname)s %(name)s: %(message)s")  # fmt: skip
+    level = os.environ.get("QAZYNA_LOG_LEVEL", "").upper()  # the settings refuse unknown ones
+    logging.basicConfig(
+        level=logging.getLevelNamesMapping().get(level, logging.CRITICAL), stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )  # fmt: skip
     try:
         build(sys.argv[1] if len(sys.argv) > 1 else None)()
     except KeyboardInterrupt:

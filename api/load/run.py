@@ -185,10 +185,16 @@ def _tables(mapping: Mapping, files: Sequence[Path]) -> dict[str, list[Table]]:
 
 def _disclaim(plan: Plan, taken: set[int], report: LoadReport) -> None:
     """Say of the control totals of commands that were not all taken: not in the ledger."""
-    absent = {id(control) for reading in plan.readings for control in reading.controls
-              if not reading.commands or any(id(c) not in taken for c in reading.commands)}
-    report.controls = [replace(control, found="not loaded") if id(control) in absent else control
-                       for control in report.controls]
+    absent = {
+        id(control)
+        for reading in plan.readings
+        for control in reading.controls
+        if not reading.commands or any(id(c) not in taken for c in reading.commands)
+    }
+    report.controls = [
+        replace(control, found="not loaded") if id(control) in absent else control
+        for control in report.controls
+    ]
 
 
 def _openings(mapping: Mapping, plan: Plan) -> list[Prepared]:

@@ -54,7 +54,8 @@ async def get_execution(  # noqa: PLR0913, PLR0917 - the filters of a historical
         found = await report(
             connection, rules, budget=budget,
             effective=effective or today(rules, head.year, ledger.clock()), adopted=adopted,
-            known=None if known is None else await resolve_known(connection, known),
+            known=None if known is None
+            else await resolve_known(connection, known, rules.jurisdiction.timezone),
             prefix=tuple(prefix), level=level, by=by,
         )  # fmt: skip
     return answer(request, document(found))

@@ -10,7 +10,7 @@ from api.at_least import AtLeast, reach
 from api.documents import PairingDocument, not_modified, problem_answers
 from api.etag import report
 from api.parameters import AsOfDay, BudgetPath, Known, StrictRoute
-from api.parts import fiscal, ledger_of
+from api.parts import fiscal, ledger_of, rules_of
 from ledger.money import to_text
 from projections.known import resolve_known
 from projections.transfers import Pair, Said, Side, pairing_report
@@ -34,7 +34,8 @@ async def get_transfers(
     await reach(request, at_least)
     ledger = ledger_of(request)
     async with ledger.database.connect("reader") as connection:
-        asked = None if known is None else await resolve_known(connection, known)
+        timezone = (await rules_of(request, connection)).jurisdiction.timezone
+        asked = None if known is None else await resolve_known(connection, known, timezone)
         found = await pairing_report(connection, budget, adopted, asked)
     if not found.pairs:
         await ledger.position(budget)  # a budget that others name may have no log of its own

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"ready at (http://\S+)")
@@ -46,15 +46,15 @@ def cli(*arguments: object, stdin: str = "", **changed: str) -> Ended:
 class Service:
     """A running `qazyna serve`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, log: IO[str] | int = subprocess.PIPE, **changed: str) -> None:
         self.home = home
         self.process = subprocess.Popen(
             [sys.executable, "-m", "api.cli", "serve", "--home", home, "--port", "0"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=ROOT,
+            stdout=subprocess.PIPE, stderr=log, text=True, env=environment(**changed), cwd=ROOT,
         )  # fmt: skip
         line = self.process.stdout.readline()
         found = READY.search(line)
-        assert found, line + self.process.stderr.read()
+        assert found, line + (self.process.stderr.read() if self.process.stderr else str(log))
         self.url = found[1]
 
     def end(self, number: int) -> int:

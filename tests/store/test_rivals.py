@@ -19,6 +19,7 @@ from tests.store.world import (
     SPENDING,
     accepted,
     ask,
+    assert_no_limit_broken_at_any_prefix,
     assert_sound,
     pay,
     query,
@@ -36,24 +37,6 @@ async def add_contracts(ledger):
         ask("RegisterCommitment", code, contract="SMALL", line=SPENDING, amount=SMALL,
             effective_from=DAY) for code in BUDGETS
     ))  # fmt: skip
-
-
-async def assert_no_limit_broken_at_any_prefix(dsn):
-    """Cash, contract and plan at every position of every log, from the typed columns alone."""
-    broken = await query(
-        dsn,
-        """
-        SELECT log, position FROM (
-            SELECT log, position, contract,
-                sum(coalesce(cash, 0)) OVER w AS cash,
-                sum(CASE WHEN contract IS NULL THEN 0
-                    ELSE coalesce(accepted, 0) - coalesce(executed, 0) END)
-                    OVER (PARTITION BY log, contract ORDER BY position) AS room
-            FROM ledger.events WHERE account IS NULL
-            WINDOW w AS (PARTITION BY log ORDER BY position)
-        ) AS f WHERE cash < 0 OR room < 0""",
-    )
-    assert broken == []
 
 
 async def test_two_ledgers_on_the_same_budgets(dsn, clock):

@@ -174,3 +174,21 @@ async def assert_sound(dsn) -> None:
         WHERE step < 0""",
     )
     assert steps_back == []
+
+
+async def assert_no_limit_broken_at_any_prefix(dsn):
+    """Cash, contract and plan at every position of every log, from the typed columns alone."""
+    broken = await query(
+        dsn,
+        """
+        SELECT log, position FROM (
+            SELECT log, position, contract,
+                sum(coalesce(cash, 0)) OVER w AS cash,
+                sum(CASE WHEN contract IS NULL THEN 0
+                    ELSE coalesce(accepted, 0) - coalesce(executed, 0) END)
+                    OVER (PARTITION BY log, contract ORDER BY position) AS room
+            FROM ledger.events WHERE account IS NULL
+            WINDOW w AS (PARTITION BY log ORDER BY position)
+        ) AS f WHERE cash < 0 OR room < 0""",
+    )
+    assert broken == []
