@@ -28,6 +28,9 @@ from ledger.store.migrate import migrate
 from projections.runner import Runner
 
 log = logging.getLogger(__name__)
+SYSTEM_CLOCK = "system"
+OFFSET = "qazyna.clock_offset"
+"""Setting of a trial ledger's database: microseconds between its clock and the system's."""
 JURISDICTIONS = PROJECT / "deploy" / "jurisdictions"
 
 
@@ -61,7 +64,7 @@ async def running(
         await migrate(dsn)
         await assert_durable(dsn)
         ledger = Ledger(
-            dsn, clock=clock or await trial_clock(settings.clock, dsn),
+            dsn, clock=clock or await ledger_clock(settings.clock, dsn),
             queue_commands_max=settings.queue_commands_max,
         )  # fmt: skip
         await stack.enter_async_context(ledger)
@@ -72,16 +75,34 @@ async def running(
         yield Running(ledger, runner, dsn)
 
 
-async def trial_clock(start: str | None, dsn: str) -> Callable[[], int]:
-    """Return the system clock, or one that starts at a moment and never before the last event."""
-    if start is None:
-        return system_clock
+async def ledger_clock(start: str | None, dsn: str) -> Callable[[], int]:
+    """Return the ledger's clock: the system's, or on a trial ledger one that is set back.
+
+    A trial clock starts at a moment, never before the newest event. Its offset is a setting of
+    the database, so every process on the ledger has the same clock; "system" gives it up.
+    Raises `Invalid` where the login may not change the database's settings.
+    """
     connection = await asyncpg.connect(dsn)
     try:
-        newest = await connection.fetchval("SELECT max(recorded_at) FROM ledger.heads")
+        database = await connection.fetchval("SELECT quote_ident(current_database())")
+        if start == SYSTEM_CLOCK:
+            await connection.execute(f"ALTER DATABASE {database} RESET {OFFSET}")
+            return system_clock
+        if start is None:
+            stored = await connection.fetchval("SELECT current_setting($1, true)", OFFSET)
+            offset = int(stored or 0)
+        else:
+            newest = await connection.fetchval("SELECT max(recorded_at) FROM ledger.heads")
+            offset = max(from_iso(start), newest or 0) - system_clock()
+            await connection.execute(f"ALTER DATABASE {database} SET {OFFSET} = '{offset}'")
+    except asyncpg.InsufficientPrivilegeError as error:
+        msg = f"a trial clock needs a login that may set the database's settings: {error}"
+        raise Invalid(msg) from error
     finally:
         await connection.close()
-    offset = max(from_iso(start), newest or 0) - system_clock()
+    if not offset:
+        return system_clock
+    log.warning("a trial ledger: its clock runs %s seconds beside the system's", offset // 10**6)
     return lambda: system_clock() + offset
 
 

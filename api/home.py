@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import asyncpg
 
-from api.assembly import trial_clock
+from api.assembly import ledger_clock
 from api.settings import Settings
 from ledger.errors import NotFound, Unavailable
 from ledger.store.embedded import EmbeddedPostgres, EmbeddedPostgresError, HomeInUse
@@ -159,7 +159,7 @@ async def settle(settings: Settings, dsn: str) -> None:
     """
     pool = Database(dsn)
     await pool.open(size=1)
-    sequencer = Sequencer(pool, await trial_clock(settings.clock, dsn))
+    sequencer = Sequencer(pool, await ledger_clock(settings.clock, dsn))
     try:
         async with pool.connect("reader") as connection:
             if await _is_level(connection):

@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     )
     clock: str | None = Field(
         default=None,
-        description="trial clock: ISO 8601 moment at which a trial ledger's clock starts",
+        description="trial clock: ISO 8601 moment at which a trial ledger's clock starts; "
+        "it stays the ledger's until QAZYNA_CLOCK=system",
     )
     queue_commands_max: int = Field(default=20_000, ge=1, description="most waiting commands")
     log_level: str = Field(default="INFO", description="least severe log messages shown")
@@ -39,7 +40,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_moment(cls, text: str | None) -> str | None:
         """Refuse a trial clock that is no moment, before anything is started."""
-        if text is not None:
+        if text not in (None, "system"):
             from_iso(text)
         return text
 

@@ -298,10 +298,12 @@ def _check_dates(case: Case) -> None:
             adopted_on=adopted,
         )
     value_date = getattr(command, "value_date", None)
+    if command.not_ahead:
+        value_date = command.effective
     if value_date and value_date > today:
         raise Refuse(
             "value-date-in-future",
-            f"the money moves on {value_date}, today is {today}",
+            f"it happens on {value_date}, today is {today}",
             rule="B6",
             value_date=value_date,
             today=today,

@@ -66,6 +66,8 @@ class Command:
     name: ClassVar[str]
     action: ClassVar[str]
     reason_required: ClassVar[bool] = False
+    not_ahead: ClassVar[bool] = False
+    """Whether the effective day may not lie ahead, as a value date may not."""
 
     command_id: Id
     budget: BudgetCode

@@ -7,6 +7,7 @@ the control in force on it (stop, warn or off, with a tolerance). Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 from ledger.cells import (
@@ -46,6 +47,8 @@ def check_limits(
                 if _fits(overlay, key, limit, since):
                     continue
                 mode, broken = _check_limit(overlay, rules, key, limit, since)
+                if broken is not None and len(overlays) > 1:
+                    broken = replace(broken, subject=f"{overlay.base.code} {broken.subject}")
                 if mode != "off":
                     found.append((LIMITS.index(limit), limit.name, broken))
     found.sort(key=lambda item: item[0])

@@ -60,6 +60,7 @@ class OpenSpecialAccount(Command):
     """Open an account for one purpose of one owner."""
 
     stages = STAGES
+    not_ahead = True
     account: Name
     purpose: Name
     owner: Name
@@ -224,6 +225,7 @@ class CloseSpecialAccount(Command):
     """Close an empty account."""
 
     stages = STAGES
+    not_ahead = True
     account: Name
     effective_from: Day
 

@@ -201,7 +201,8 @@ class Appender:
                     if isinstance(error, asyncpg.UniqueViolationError):
                         raise
                     msg = "the budgets are changed by others all the time"
-                    raise Unavailable(msg) from None
+                    # What a lost connection sent may still arrive: only without it is it certain.
+                    raise (OutcomeUnknown if sent else Unavailable)(msg) from None
                 await asyncio.sleep(0.002 * (conflicts - 1))
             except Exception as error:
                 if not is_lost(error):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import asyncpg
 import ledger.instruments  # noqa: F401 - fills the registry of events
 from ledger.cells import BudgetState, Cell, Key
 from ledger.errors import Broken, LedgerError
-from ledger.events import MEASURES, Event, decode, link
+from ledger.events import MEASURES, Event, decode, link, log_id
 from ledger.store.read import Head
 from ledger.store.rows import CELL_MEASURES, key_text
 from ledger.store.sql import sql
@@ -81,9 +81,10 @@ async def check(
             findings += await _check_places(connection)
             total = await connection.fetchval("SELECT sum(position) FROM ledger.heads") or 0
             done = 0
-            for row in await connection.fetch(sql("queries/all_heads")):
-                head = Head(**dict(row))
-                log = _Log(head)
+            heads = [Head(**dict(row)) for row in await connection.fetch(sql("queries/all_heads"))]
+            regions = {head.code: head.region for head in heads}
+            for head in heads:
+                log = _Log(head, regions)
                 async for event in _events(connection, head):
                     log.take(event)
                     done += 1
@@ -125,9 +126,11 @@ async def _check_places(connection: Any) -> list[Finding]:
 class _Log:
     """One log walked from its first event."""
 
-    def __init__(self, head: Head) -> None:
-        """Start before the first event."""
+    def __init__(self, head: Head, regions: Mapping[str, int]) -> None:
+        """Start before the first event; `regions` are those of all budgets by code."""
         self.head = head
+        self.regions = regions
+        self.before: tuple[Any, int] = (None, 0)
         self.state = WholeState(head.code, head.region, head.log)
         self.findings: list[Finding] = []
 
@@ -160,11 +163,14 @@ class _Log:
         movement = fact.movement()
         line = self.state.cells.get(("line", movement.line)) if movement.line else None
         payment = movement.payment if movement.payment != fact.command_id else None
+        peer = getattr(fact, "peer", None)
         said = {
             "kind": fact.kind, "command_id": fact.command_id, "recorded_at": fact.recorded_at,
             "effective_from": movement.effective_from, "adopted_on": movement.adopted_on,
             "month": movement.month, "line": line.number if line else None,
             "contract": movement.contract, "payment": payment, "account": movement.account,
+            "n": self._number(fact, peer), "peer_region": self.regions.get(peer or ""),
+            "peer_log": log_id(peer) if peer else None,
             "peer_position": getattr(fact, "peer_position", None),
             **{measure: movement.amounts.get(measure) for measure in MEASURES},
         }  # fmt: skip
@@ -175,6 +181,18 @@ class _Log:
                     f"column {column} says {row[column]}, the body {value}",
                     row["position"],
                 )
+
+    def _number(self, fact: Event, peer: str | None) -> int:
+        """Count an event within its command and region: the other side of a transfer is second."""
+        command_id, number = self.before
+        if fact.asked is not None:
+            number = 0
+        elif command_id == fact.command_id:
+            number += 1
+        else:
+            number = int(self.regions.get(peer or "") == self.head.region)
+        self.before = (fact.command_id, number)
+        return number
 
     def check_head(self) -> list[Finding]:
         """Find a head that is not the log's last event."""

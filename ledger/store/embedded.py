@@ -363,6 +363,9 @@ class EmbeddedPostgres:
     def _launch(self, binaries: Path, rights: Rights, deadline: float) -> bool:
         """Start the process and wait for "ready"; False to try again, see `start`."""
         folder = self._make_socket_folder(rights)
+        # Left by a killed server, it names a process that may be a zombie or a stranger by now;
+        # the former server has ended (`_end_predecessor`) and the home is ours.
+        (folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
         self._log_start = self.log.stat().st_size
         held = {
             "listen_addresses": "",

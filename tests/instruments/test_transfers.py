@@ -51,7 +51,7 @@ NOT_ADJACENT = refused("levels-not-adjacent", level=3)
     (send(100, RURAL, line=("expenditure", "15", "217", "007")), refused("unknown-line")),
     (send(100, RURAL, to_line=("revenue", "44")), refused("unknown-code")),
     (send(251, RURAL), refused("limit-exceeded", (
-        "payments-plan", f"line {' / '.join(P)}", DAY, 251, 250))),
+        "payments-plan", f"{RAYON} line {' / '.join(P)}", DAY, 251, 250))),
     (send(901, RURAL, by="akimat"), refused("actor-not-authorized")),
 ])  # fmt: skip
 def test_moving_money(ask, then):
@@ -78,9 +78,9 @@ def test_a_refused_transfer_leaves_nothing_on_either_side():
     book = running()
     before = {code: state.position for code, state in book.states.items()}
     book.when(DAY, send(5000, RURAL), refused(
-        "limit-exceeded", ("cash", "budget", DAY, 5000, 900),
-        ("payments-plan", f"line {' / '.join(P)}", DAY, 5000, 250),
-        ("appropriation", f"line {' / '.join(P)}", DAY, 5000, 1000)))  # fmt: skip
+        "limit-exceeded", ("cash", f"{RAYON} budget", DAY, 5000, 900),
+        ("payments-plan", f"{RAYON} line {' / '.join(P)}", DAY, 5000, 250),
+        ("appropriation", f"{RAYON} line {' / '.join(P)}", DAY, 5000, 1000)))  # fmt: skip
     after = {code: state.position for code, state in book.states.items()}
     assert after == {**before, RAYON: before[RAYON] + 1}
     assert book.cash(DAY, budget=RURAL) == 0
@@ -95,8 +95,8 @@ def test_before_the_code_of_2025_levels_need_not_be_adjacent():
     book.when("2024-01-01", lines)
     ask = send(100, "KZ-2024-b", budget="KZ-2024-a")
     book.when("2024-06-01", ask, refused(
-        "limit-exceeded", ("cash", "budget", "2024-06-01", 100, 0),
-        ("payments-plan", f"line {' / '.join(P)}", "2024-06-01", 100, 0)))  # fmt: skip
+        "limit-exceeded", ("cash", "KZ-2024-a budget", "2024-06-01", 100, 0),
+        ("payments-plan", f"KZ-2024-a line {' / '.join(P)}", "2024-06-01", 100, 0)))  # fmt: skip
 
 
 @pytest.mark.parametrize(("ask", "then"), [

@@ -192,3 +192,14 @@ async def assert_no_limit_broken_at_any_prefix(dsn):
         ) AS f WHERE cash < 0 OR room < 0""",
     )
     assert broken == []
+
+
+async def allow_schemas(server, name):
+    """Grant what `migrate` grants on its database: a copy does not inherit it."""
+    connection = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        await connection.execute(
+            f"GRANT CREATE ON DATABASE {name} TO qazyna_owner, qazyna_projector"
+        )
+    finally:
+        await connection.close()
