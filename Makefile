@@ -13,7 +13,7 @@ PIP   := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench lock clean
+.PHONY: help install run test lint bench soak lock clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ lint: install ## style, types, and who may import whom
 
 bench: install ## measure against PostgreSQL itself; BENCH="T1 T5" picks some
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+soak: install ## random faults under load for SECONDS (an hour); the report lies in var/soak
+	@$(BIN)/python -m tests.faults.soak $(or $(SECONDS),3600)
 
 lock: ## choose versions anew within pyproject.toml; UPGRADE=--upgrade takes the newest
 	@test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock
