@@ -13,7 +13,7 @@ PIP   := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench soak lock clean
+.PHONY: help install run test lint bench soak verifier lock clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,11 +48,19 @@ lint: install ## style, types, and who may import whom
 	@$(BIN)/lint-imports --no-logo
 	@echo "lint: clean"
 
-bench: install ## measure against PostgreSQL itself; BENCH="T1 T5" picks some
+bench: install ## measure against PostgreSQL itself; BENCH="T1 profile" picks some
+	@$(BIN)/python -c 'import psycopg, psycopg_pool' 2>/dev/null || \
+	  $(PIP) install --require-hashes --requirement requirements-bench.lock
 	@$(BIN)/python -m tests.bench $(BENCH)
 
 soak: install ## random faults under load for SECONDS (an hour); the report lies in var/soak
-	@$(BIN)/python -m tests.faults.soak $(or $(SECONDS),3600)
+	@$(BIN)/python -m tests.faults.soak $$(( $(or $(SECONDS),3600) / 2 ))
+	@$(BIN)/python -m tests.machine.playing $$(( $(or $(SECONDS),3600) / 2 ))
+
+verifier: install ## write the independent verifier as one file, dist/qazyna-verify.pyz
+	@mkdir -p dist
+	@$(BIN)/python -m ledger.proofs.single dist/qazyna-verify.pyz
+	@echo dist/qazyna-verify.pyz
 
 lock: ## choose versions anew within pyproject.toml; UPGRADE=--upgrade takes the newest
 	@test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock
@@ -60,6 +68,13 @@ lock: ## choose versions anew within pyproject.toml; UPGRADE=--upgrade takes the
 	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --extra dev --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  $(UPGRADE) --output-file requirements.lock pyproject.toml
+	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --group bench --constraint requirements.lock --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' $(UPGRADE) --output-file requirements-bench.lock
+	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --constraint requirements.lock --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' $(UPGRADE) --output-file deploy/requirements.lock \
+	  pyproject.toml
 
 clean: ## remove what can be made again; var/ stays, because ledgers live there
 	@rm -rf $(VENV) .venv-lock build dist .cache .hypothesis .import_linter_cache .mypy_cache \

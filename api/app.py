@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
 
 from api import health, openapi, problems, telemetry
 from api.assembly import Running, running
+from api.direct import Direct
 from api.routes import ROUTERS
 from api.settings import Settings
-from ledger.errors import LedgerError
 
 
 def create_app(
@@ -40,12 +38,15 @@ def create_app(
         title="Qazyna", version=openapi.VERSION, summary=openapi.SUMMARY,
         description=openapi.DESCRIPTION, lifespan=lifespan, redirect_slashes=False,
         docs_url="/docs", redoc_url=None, openapi_url="/openapi.json",
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are at /metrics
     )  # fmt: skip
     app.state.metrics = telemetry.Metrics()
-    for router in (*ROUTERS, health.router, telemetry.router):
+    routers = (*ROUTERS, health.router, telemetry.router)
+    for router in routers:
         app.include_router(router)
-    for error in (problems.Problem, LedgerError, RequestValidationError, HTTPException):
+    for error in problems.ANSWERED:
         app.add_exception_handler(error, problems.answer_problem)
+    app.add_middleware(Direct, routes=[route for router in routers for route in router.routes])
     app.add_middleware(problems.Guard)
     app.add_middleware(telemetry.Telemetry, metrics=app.state.metrics)
     openapi.describe(app)

@@ -17,14 +17,21 @@ from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
 
+from api.cosigning import Cosigning
 from api.settings import PROJECT, Settings
 from ledger.dates import from_iso, local_day
 from ledger.errors import Broken, Invalid, LedgerError
 from ledger.events import RULEBOOK, canonical
+from ledger.proofs.policy import Policy
+from ledger.proofs.verify import ProofError
 from ledger.service import Ledger, system_clock
 from ledger.store.checks import assert_durable
 from ledger.store.embedded import EmbeddedPostgres
+from ledger.store.evidence import Evidence
+from ledger.store.keys import Keys
 from ledger.store.migrate import migrate
+from ledger.store.notary import Notary
+from ledger.store.receipting import Receipting
 from projections.runner import Runner
 
 log = logging.getLogger(__name__)
@@ -41,6 +48,10 @@ class Running:
     ledger: Ledger
     runner: Runner
     dsn: str
+    notary: Notary
+    evidence: Evidence
+    receipting: Receipting
+    witnesses: Cosigning | None = None
 
 
 @asynccontextmanager
@@ -72,7 +83,44 @@ async def running(
         runner = Runner(ledger.database, ledger.sequencer)
         await runner.start()
         stack.push_async_callback(runner.stop)
-        yield Running(ledger, runner, dsn)
+        evidence = Evidence(ledger.database)
+        witnesses = witnesses_of(settings, evidence)
+        if witnesses is not None:
+            stack.push_async_callback(witnesses.close)
+        notary = Notary(ledger.database, ledger.clock, keys_of(settings), origin=settings.origin,
+                        witnesses=witnesses)  # fmt: skip
+        await notary.start()
+        stack.push_async_callback(notary.stop)
+        receipting = Receipting(
+            ledger.database, ledger.clock, receipt_keys_of(settings), keys_of(settings)
+        )
+        yield Running(ledger, runner, dsn, notary, evidence, receipting, witnesses)
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Return the notary's key file: the one that is named, else in the home."""
+    return Keys(settings.notary_key or settings.home / "notary.key")
+
+
+def receipt_keys_of(settings: Settings) -> Keys:
+    """Return the key file that signs receipts and nothing else: beside the notary's."""
+    return Keys(keys_of(settings).path.with_name("receipts.key"))
+
+
+def witnesses_of(settings: Settings, evidence: Evidence) -> Cosigning | None:
+    """Return who asks the witnesses of the policy file; None where none is named."""
+    if settings.witnesses is None:
+        return None
+    return Cosigning(read_policy(settings.witnesses), evidence.consistency)
+
+
+def read_policy(path: Path) -> Policy:
+    """Read a policy file. Raises `Invalid`."""
+    try:
+        return Policy.parse(path.read_bytes())
+    except (OSError, ProofError) as error:
+        msg = f"{path}: {error}"
+        raise Invalid(msg) from error
 
 
 async def ledger_clock(start: str | None, dsn: str) -> Callable[[], int]:

@@ -114,12 +114,13 @@ def problem(response: httpx.Response) -> dict[str, Any]:
 
 
 async def verdicts(
-    client: httpx.AsyncClient, body: bytes, media: str, *, atomic: bool
+    client: httpx.AsyncClient, body: bytes, media: str, *, atomic: bool, receipt: bool = False
 ) -> list[dict[str, Any]]:
     """Post a batch and return a verdict or problem for each command, in order."""
     response = await client.post(
         "/v1/commands/batch", content=body, headers={"content-type": media},
-        params={"atomic": "true"} if atomic else {},
+        params={**({"atomic": "true"} if atomic else {}),
+                **({"receipt": "true"} if receipt else {})},
     )  # fmt: skip
     if not response.is_success:
         raise RemoteProblem(problem(response))

@@ -32,6 +32,8 @@ class Verdict(Document):
     recorded_at: datetime
     replayed: bool
     flags: list[str] = Field(description="controls that warned")
+    receipt: str | None = Field(default=None, description="signed, where one was asked for; null"
+                                " where it cannot be made now")  # fmt: skip
 
 
 class ErrorPlace(Document):
@@ -74,6 +76,8 @@ class RefusalDocument(ProblemDocument):
     position: int | None
     recorded_at: datetime | None
     replayed: bool
+    receipt: str | None = Field(default=None, description="signed, where one was asked for; null"
+                                " where it cannot be made now")  # fmt: skip
 
 
 def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -104,6 +108,11 @@ class Readiness(Document):
     sequence: int = Field(ge=0, description="last sequence that reports show")
     lag: int = Field(ge=0, description="sequenced events that reports lack")
     waiting: int = Field(ge=0, description="commands that wait to be decided")
+    signed: int = Field(ge=0, description="events under the newest signed checkpoint")
+    witnessed: bool | None = Field(
+        description="whether a quorum cosigned that checkpoint; null where no witness is asked"
+    )
+    not_signing: str | None = Field(description="why the notary refuses to sign")
 
 
 class Budget(Document):
@@ -395,3 +404,54 @@ class AuditPage(Document):
     sequence: int
     items: list[AuditDocument]
     next: int | None
+
+
+Hash = Annotated[str, Field(pattern="^[A-Za-z0-9+/]{43}=$")]
+"""A SHA-256 hash in Base64."""
+
+
+class CheckpointDocument(Document):
+    """A signed head of the tree over all events."""
+
+    size: int = Field(ge=1)
+    root: Hash
+    witnessed: bool = Field(description="whether the quorum of witnesses cosigned it")
+    published_at: datetime
+    note: str = Field(description="the signed note, byte for byte")
+
+
+class CheckpointPage(Document):
+    """Checkpoints by tree size."""
+
+    items: list[CheckpointDocument]
+    next: int | None
+
+
+class InclusionDocument(Document):
+    """An event in the tree of `size`: its leaf and the siblings up to the root (RFC 9162)."""
+
+    sequence: int = Field(ge=1)
+    index: int = Field(ge=0)
+    size: int = Field(ge=1)
+    root: Hash
+    leaf: str = Field(description="the public envelope that is hashed, byte for byte")
+    hashes: list[Hash]
+    checkpoint: str | None = Field(description="the signed note of this size, if there is one")
+
+
+class ConsistencyDocument(Document):
+    """The tree of `old` leaves is the beginning of that of `new` (RFC 9162)."""
+
+    old: int = Field(ge=0)
+    new: int = Field(ge=1)
+    old_root: Hash
+    new_root: Hash
+    hashes: list[Hash]
+
+
+class AbsenceDocument(Document):
+    """The event's index is not below `before`, whose tree is the beginning of the newest."""
+
+    before: int = Field(ge=1)
+    inclusion: InclusionDocument
+    consistency: ConsistencyDocument

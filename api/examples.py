@@ -92,7 +92,8 @@ def _execution() -> None:
         "contract": "C-1", "change": "-50000.00", "effective_from": "2025-01-22"},
         "supplementary agreement")
     payment = _example("ExecutePayment", RAYON, "treasury", "2025-01-27", {
-        "contract": "C-1", "line": SCHOOLS, "amount": "200000.00", "value_date": "2025-01-27"})
+        "contract": "C-1", "line": SCHOOLS, "amount": "200000.00", "value_date": "2025-01-27",
+        "annex": {"payee_name": "Example Person", "official_name": "Example Treasurer"}})
     _example("ReturnPayment", RAYON, "treasury", "2025-01-28", {
         "payment": payment, "amount": "30000.00", "value_date": "2025-01-28"}, "wrong account")
     _example("RecoverCashExpenditure", RAYON, "treasury", "2025-01-31", {
@@ -102,6 +103,8 @@ def _execution() -> None:
         "no act of delivery")
     _example("CancelCommitment", RAYON, "treasury", "2025-02-04", {
         "contract": "C-1", "effective_from": "2025-02-04"}, "the supplier withdrew")
+    _example("EraseAnnex", RAYON, "treasury", "2025-02-04", {
+        "erased_command": payment, "fields": ["payee_name"]}, "the storage period is over")
 
 
 def _changes() -> None:

@@ -34,9 +34,13 @@ async def readyz(request: Request) -> Response:
     async with parts.ledger.database.connect("reader") as connection:
         committed: Any = await connection.fetchval("SELECT coalesce(max(last_sequence), 0) "
                                                    "FROM ledger.steps")  # fmt: skip
-    shown = await parts.runner.sequence()
+    shown, refused = await parts.runner.sequence(), parts.notary.refused
+    head = await parts.evidence.checkpoint()
     if committed - shown > LAG_EVENTS_MAX:
         raise Problem("not-ready", f"reports lack {committed - shown} events",
                       sequence=shown, lag=committed - shown)  # fmt: skip
     return json_response({"status": "ready", "sequence": shown, "lag": max(0, committed - shown),
-                          "waiting": parts.ledger.appender.waiting})  # fmt: skip
+                          "waiting": parts.ledger.appender.waiting,
+                          "signed": head.size if head else 0,
+                          "witnessed": head.witnessed if head and parts.witnesses else None,
+                          "not_signing": str(refused) if refused else None})  # fmt: skip

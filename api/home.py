@@ -179,5 +179,5 @@ async def _is_level(connection: Any) -> bool:
     """Tell whether as many events are sequenced as are committed."""
     return bool(await connection.fetchval(
         "SELECT (SELECT coalesce(sum(position), 0) FROM ledger.heads)"
-        " <= (SELECT coalesce(max(sequence), 0) FROM ledger.sequences)"
+        " <= (SELECT coalesce(max(last_sequence), 0) FROM ledger.steps)"
     ))  # fmt: skip

@@ -10,13 +10,14 @@ from typing import Any
 from starlette.requests import Request
 
 from api.problems import Problem
+from api.wire import header
 
 HEADER = "Idempotency-Key"
 
 
 def with_key(request: Request, document: Any) -> Any:
     """Return the document under the header's id. Raises 422 when both are given and differ."""
-    key = request.headers.get(HEADER)
+    key = header(request, HEADER.lower().encode())
     if key is None or not isinstance(document, dict):
         return document
     key = key.strip().strip('"')

@@ -54,9 +54,8 @@ class StrictRoute(APIRoute):
     """A route that refuses query parameters it does not declare, and single ones given twice."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Look at the query before the route does; most postings have none."""
-        handler = super().get_route_handler()
-        known = declared(self.dependant)
+        """Look at the query before the route does; most requests have none."""
+        handler, known = super().get_route_handler(), declared(self.dependant)
 
         async def strict(request: Request) -> Response:
             if request.scope["query_string"]:

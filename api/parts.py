@@ -10,7 +10,9 @@ from ledger.errors import NotFound
 from ledger.events import RULEBOOK
 from ledger.rules import Rules
 from ledger.service import Ledger
+from ledger.store.evidence import Evidence
 from ledger.store.read import load_rules
+from ledger.store.receipting import Receipting
 
 if TYPE_CHECKING:
     from api.assembly import Running
@@ -25,6 +27,16 @@ def parts_of(request: Request) -> Running:
 def ledger_of(request: Request) -> Ledger:
     """Return the ledger of the application that got the request."""
     return parts_of(request).ledger
+
+
+def evidence_of(request: Request) -> Evidence:
+    """Return the reading side of the tree of the application that got the request."""
+    return parts_of(request).evidence
+
+
+def receipting_of(request: Request) -> Receipting:
+    """Return what signs receipts in the application that got the request."""
+    return parts_of(request).receipting
 
 
 async def rules_of(request: Request, connection: Any) -> Rules:

@@ -45,6 +45,10 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown-budget": (404, "No budget of this code is open"),
     "unknown-command": (404, "No command of this id is stored in the budget"),
     "unknown-account": (404, "No account of this name is open in the budget"),
+    "unknown-event": (404, "No such event has a sequence"),
+    "unknown-tile": (404, "The published tree has no such tile"),
+    "unknown-checkpoint": (404, "No such tree is published"),
+    "not-in-tree": (404, "The tree does not hold the event"),
     "method-not-allowed": (405, "The resource has no such method"),
     "body-too-large": (413, "The body is too large"),
     "too-many-commands": (413, "The batch has too many commands"),
@@ -54,6 +58,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown-parameter": (422, "A parameter is not known to this resource"),
     "idempotency-key-mismatch": (422, "Idempotency-Key and command_id differ"),
     "command-id-reused": (422, "The command id was used for another command"),
+    "in-tree": (422, "The tree holds the event"),
     "not-reached": (422, "The position asked for is not in the log"),
     "withheld": (WITHHELD, "Another command of the atomic request was refused"),
     "internal-error": (500, "The service failed"),
@@ -174,6 +179,10 @@ def figure(name: str, value: str, digits: int) -> tuple[str, str]:
         return name.removesuffix("_minor"), to_text(int(value), digits)
     except ValueError:
         return name.removesuffix("_minor"), value
+
+
+ANSWERED = (Problem, LedgerError, RequestValidationError, HTTPException)
+"""What `answer_problem` knows; anything else is a failure, which the guard answers."""
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:

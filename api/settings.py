@@ -33,6 +33,17 @@ class Settings(BaseSettings):
         description="trial clock: ISO 8601 moment at which a trial ledger's clock starts; "
         "it stays the ledger's until QAZYNA_CLOCK=system",
     )
+    notary_key: Path | None = Field(
+        default=None, description="key file of the notary; <home>/notary.key, made at first start"
+    )
+    origin: str | None = Field(
+        default=None, description="name of this log in its checkpoints, a URL without its scheme;"
+        " given once, with the first key",
+    )  # fmt: skip
+    witnesses: Path | None = Field(
+        default=None, description="policy file (C2SP tlog-policy): the witnesses that cosign the"
+        " checkpoints, and the quorum that a checkpoint needs",
+    )  # fmt: skip
     queue_commands_max: int = Field(default=20_000, ge=1, description="most waiting commands")
     log_level: str = Field(default="INFO", description="least severe log messages shown")
 

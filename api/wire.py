@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NoReturn
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from api.problems import Problem
@@ -31,36 +32,55 @@ _ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 def media_type(request: Request, *accepted: str) -> str:
     """Return the body's media type. Raises 415 for others and for encoded bodies."""
-    name, _, parameters = request.headers.get("content-type", "").partition(";")
-    name = name.strip().lower()
-    charset = parameters.replace(" ", "").replace('"', "").lower()
+    name, charset = _media(header(request, b"content-type") or "")
     if name not in accepted or (charset.startswith("charset=") and charset != "charset=utf-8"):
         raise Problem(
             "unsupported-media-type", f"send {' or '.join(accepted)} in UTF-8",
             headers={"Accept": ", ".join(accepted)},
         )  # fmt: skip
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if (header(request, b"content-encoding") or "identity").lower() != "identity":
         raise Problem("unsupported-media-type", "send the body without a content encoding")
     return name
 
 
+def header(request: Request, name: bytes) -> str | None:
+    """Return the first header of a name in small letters; None where there is none."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+@lru_cache(maxsize=64)
+def _media(text: str) -> tuple[str, str]:
+    """Return a Content-Type's media type and its parameter without spaces and quotes."""
+    name, _, parameters = text.partition(";")
+    return name.strip().lower(), parameters.replace(" ", "").replace('"', "").lower()
+
+
 async def read_body(request: Request, bytes_max: int) -> bytes:
     """Read a body; one that is too large is never kept, and refused before all of it is read."""
-    announced = request.headers.get("content-length", "")
+    announced = header(request, b"content-length") or ""
     if announced.isdigit() and int(announced) > bytes_max:
         raise await _too_large(request, bytes_max, 0)
     parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(part)
         if size > bytes_max:
             parts.clear()
-            raise await _too_large(request, bytes_max, size)
+            raise await _too_large(request, bytes_max, size, more=more)
         parts.append(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _too_large(request: Request, bytes_max: int, size: int) -> Problem:
+async def _too_large(request: Request, bytes_max: int, size: int, *, more: bool = True) -> Problem:
     """Return the problem of a body that is too large.
 
     A client that sends without asking first (Expect: 100-continue) sees no answer before it has
@@ -68,12 +88,11 @@ async def _too_large(request: Request, bytes_max: int, size: int) -> Problem:
     """
     headers = {"Connection": "close"}
     if request.headers.get("expect", "").lower() != "100-continue":
-        while size < DISCARDED_BYTES_MAX:
+        while more and size < DISCARDED_BYTES_MAX:
             message = await request.receive()
             size += len(message.get("body", b""))
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                headers = {}
-                break
+            more = message["type"] == "http.request" and message.get("more_body", False)
+        headers = headers if more else {}
     return Problem("body-too-large", f"the body has more than {bytes_max} bytes",
                    headers=headers, bytes_max=bytes_max)  # fmt: skip
 

@@ -9,15 +9,13 @@ later instant would break. Everything here is immutable and pure.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import orjson
 
-from ledger.errors import BrokenLimit, Refuse
-from ledger.events import Movement
+from ledger.errors import Refuse
+from ledger.events import Event, Movement
 
 Key = tuple[str, Any]
 """Address of a cell in its budget: (kind, id); kinds are "budget", "line", "contract",
@@ -63,17 +61,21 @@ class Timeline:
 
     def add(self, day: int, amount: int) -> Timeline:
         """Return the timeline with one more change."""
-        if not self.days or day > self.days[-1]:
-            return Timeline((*self.days, day), (*self.sums, self.total + amount))
-        place = bisect_right(self.days, day)
-        if self.days[place - 1] == day and place:
-            tail = tuple(total + amount for total in self.sums[place - 1 :])
-            return Timeline(self.days, self.sums[: place - 1] + tail)
-        before = self.sums[place - 1] if place else 0
-        tail = tuple(total + amount for total in self.sums[place:])
+        days, sums = self.days, self.sums
+        if not days:
+            return Timeline((day,), (amount,))
+        if day == days[-1]:
+            return Timeline(days, (*sums[:-1], sums[-1] + amount))
+        if day > days[-1]:
+            return Timeline((*days, day), (*sums, sums[-1] + amount))
+        place = bisect_right(days, day)
+        if place and days[place - 1] == day:
+            tail = tuple(total + amount for total in sums[place - 1 :])
+            return Timeline(days, sums[: place - 1] + tail)
+        before = sums[place - 1] if place else 0
+        tail = tuple(total + amount for total in sums[place:])
         return Timeline(
-            (*self.days[:place], day, *self.days[place:]),
-            (*self.sums[:place], before + amount, *tail),
+            (*days[:place], day, *days[place:]), (*sums[:place], before + amount, *tail)
         )
 
     def plus(self, other: Timeline) -> Timeline:
@@ -99,16 +101,50 @@ class Timeline:
 
 
 ZERO = Timeline()
+NOTHING: Mapping[str, Any] = {}
+"""The facts and measures of a new cell; never changed in place."""
 
 
-@dataclass(frozen=True, kw_only=True)
+class Guarded(NamedTuple):
+    """The CHECKs of a cell (`bits`) and their tolerance, and what they were worked out from."""
+
+    rules: object
+    measures: int
+    period: int
+    last_day: int
+    bits: int
+    slack: int
+
+    def holds(self, rules: object, cell: Cell, period: int) -> bool:
+        """Tell whether a changed cell still has the rules, measures and sign it had then."""
+        return (
+            self.rules is rules and self.period == period
+            and self.measures == len(cell.measures) and not cell.facts.get("contra")
+        )  # fmt: skip
+
+
 class Cell:
-    """One control balance: facts (a status, a purpose) and a timeline per measure."""
+    """One control balance: facts (a status, a purpose) and a timeline per measure.
 
-    key: Key
-    number: int = 0
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    measures: Mapping[str, Timeline] = field(default_factory=dict)
+    Never changed in place. `guarded` is what `ledger.limits` worked out for it.
+    """
+
+    __slots__ = ("facts", "guarded", "key", "measures", "number")
+
+    def __init__(
+        self,
+        *,
+        key: Key,
+        number: int = 0,
+        facts: Mapping[str, Any] = NOTHING,
+        measures: Mapping[str, Timeline] = NOTHING,
+    ) -> None:
+        """Take a cell's whole content."""
+        self.key = key
+        self.number = number
+        self.facts = facts
+        self.measures = measures
+        self.guarded: Guarded | None = None
 
     def timeline(self, measure: str) -> Timeline:
         """Return a measure's timeline, empty where nothing was posted."""
@@ -116,17 +152,31 @@ class Cell:
 
     def total(self, measure: str) -> int:
         """Return a measure's sum over the whole year."""
-        return self.timeline(measure).total
+        found = self.measures.get(measure)
+        return found.sums[-1] if found is not None and found.sums else 0
 
     def add(self, measure: str, day: int, amount: int) -> Cell:
         """Return the cell with one more change of a measure."""
-        measures = {**self.measures, measure: self.timeline(measure).add(day, amount)}
+        measures = {**self.measures, measure: self.measures.get(measure, ZERO).add(day, amount)}
         return Cell(key=self.key, number=self.number, facts=self.facts, measures=measures)
 
     def know(self, facts: Mapping[str, Any]) -> Cell:
         """Return the cell with changed facts; None removes one."""
         merged = {k: v for k, v in {**self.facts, **facts}.items() if v is not None}
         return Cell(key=self.key, number=self.number, facts=merged, measures=self.measures)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by content."""
+        return isinstance(other, Cell) and (self.key, self.number, self.facts, self.measures) == (
+            other.key, other.number, other.facts, other.measures)  # fmt: skip
+
+    def __hash__(self) -> int:
+        """Hash by address."""
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        """Show the whole content."""
+        return f"Cell({self.key}, {self.number}, {self.facts}, {self.measures})"
 
     def encode(self) -> bytes:
         """Write facts and timelines as the stored bytes of the cell."""
@@ -146,20 +196,47 @@ class Missing(Exception):
     """Raised when a decision needs a cell that is not loaded; the store loads it and retries."""
 
     def __init__(self, code: str, key: Key | None) -> None:
-        """Name the budget and the cell (None = the budget's own cells as a whole)."""
+        """Name the budget and the cell (None = all lines of the budget)."""
         super().__init__(code, key)
         self.code = code
         self.key = key
 
 
+class Paid(NamedTuple):
+    """A payment of which nothing has come back: what its cell would hold if it had one."""
+
+    id: str
+    facts: Mapping[str, Any]
+    day: int
+    amount: int
+
+    @classmethod
+    def by(cls, movement: Movement, ident: str, facts: Mapping[str, Any]) -> Paid:
+        """Read the event of a payment."""
+        return cls(ident, facts, movement.counts_from.toordinal(), movement.amounts["executed"])
+
+    def cell(self) -> Cell:
+        """Return the payment's cell, made when something of it comes back."""
+        return Cell(key=("payment", self.id)).know(self.facts).add("executed", self.day,
+                                                                   self.amount)  # fmt: skip
+
+
+NAMED = ("contract", "payment")
+"""Kinds of cells that are loaded when first named."""
+
+
 class BudgetState:
     """The cells of one budget: what commands are decided against.
 
-    `cells` maps keys to cells; None marks a cell known not to exist. Lines, accounts and the
-    budget's own cell are all loaded at once; contracts and payments when first named.
+    `cells` maps keys to cells; None marks a cell known not to exist. Accounts and the budget's
+    own cell are all loaded at once; contracts and payments when first named, and lines too
+    unless the state is `whole`. `paid` holds payments that may not be stored yet, by id.
     """
 
-    __slots__ = ("cells", "code", "head", "log", "position", "recorded_at", "region")
+    __slots__ = (
+        "cells", "code", "head", "line_keys", "log", "paid", "paths", "position", "recorded_at",
+        "region", "whole",
+    )  # fmt: skip
 
     def __init__(self, code: str, region: int, log: int) -> None:
         """Start an empty budget: position 0 and no cells."""
@@ -170,19 +247,61 @@ class BudgetState:
         self.head = b""
         self.recorded_at = 0
         self.cells: dict[Key, Cell | None] = {}
+        self.paths: dict[tuple[str, ...], tuple[Key, ...]] = {}
+        self.line_keys: list[Key] | None = None
+        self.paid: dict[str, Paid] = {}
+        self.whole = True
 
     def get(self, key: Key) -> Cell | None:
-        """Return a cell or None; raise `Missing` for a contract or payment not yet loaded."""
-        if key in self.cells:
-            return self.cells[key]
-        if key[0] in ("contract", "payment"):
+        """Return a cell or None; raise `Missing` for one that is not loaded yet."""
+        cell = self.cells.get(key)
+        if cell is None and key[0] in NAMED and key not in self.cells:
+            return self.standing(key) or self.absent(key)
+        if cell is None and not self.whole and key[0] == "line" and key not in self.cells:
             raise Missing(self.code, key)
-        return None
+        return cell
+
+    def standing(self, key: Key) -> Cell | None:
+        """Return a cell, also that of a payment nothing has come back of, or None."""
+        cell = self.cells.get(key)
+        if cell is None and key[0] == "payment" and key[1] in self.paid:
+            return self.paid[key[1]].cell()
+        return cell
+
+    def absent(self, key: Key) -> Cell | None:
+        """Say what it means that a contract or payment is not here: it is to be loaded."""
+        raise Missing(self.code, key)
+
+    def path(self, line: tuple[str, ...]) -> tuple[Key, ...]:
+        """Return the keys of the line cells from the section down to a line, itself included."""
+        found = self.paths.get(line)
+        if found is None:
+            found = self.paths[line] = _path(self.get, line)
+        return found
+
+    def take(self, overlay: Overlay) -> None:
+        """Make the cells of a decision the budget's own."""
+        self.cells.update(overlay.changed)
+        if overlay.paid is not None:
+            self.paid[overlay.paid.id] = overlay.paid
+        if overlay.opened:
+            self.paths.clear()
+            self.line_keys = None
 
     def lines(self) -> Iterator[Cell]:
-        """Yield the cells of all lines."""
-        for key, cell in self.cells.items():
-            if key[0] == "line" and cell is not None:
+        """Yield the cells of all lines in the order of their first use.
+
+        The order must not depend on when a line was loaded: a refusal names the first that is in
+        the way, in a replay too. Raises `Missing` where not all of them are loaded.
+        """
+        if not self.whole:
+            raise Missing(self.code, None)
+        if self.line_keys is None:
+            found = [cell for key, cell in self.cells.items() if key[0] == "line" and cell]
+            self.line_keys = [cell.key for cell in sorted(found, key=lambda cell: cell.number)]
+        for key in self.line_keys:
+            cell = self.cells[key]
+            if cell is not None:
                 yield cell
 
     def overlay(self) -> Overlay:
@@ -193,21 +312,29 @@ class BudgetState:
 class Overlay:
     """Cells changed by the events of one command, on top of a budget's state."""
 
-    __slots__ = ("base", "changed", "since")
+    __slots__ = ("base", "changed", "doubtful", "opened", "paid", "since")
 
     def __init__(self, base: BudgetState) -> None:
         """Start without changes."""
         self.base = base
         self.changed: dict[Key, Cell] = {}
-        self.since: dict[Key, int] = {}
+        self.since: dict[Key, dict[str, int]] = {}
+        self.doubtful: set[Key] = set()
+        self.opened = False
+        self.paid: Paid | None = None
 
     def get(self, key: Key) -> Cell | None:
         """Return a cell as changed so far."""
-        return self.changed.get(key) or self.base.get(key)
+        cell = self.changed.get(key)
+        if cell is None:
+            cell = self.base.cells.get(key)
+            if cell is None and (key[0] in NAMED or not self.base.whole):
+                return self.base.get(key)
+        return cell
 
-    def cell_or_new(self, key: Key) -> Cell:
-        """Return a cell as changed so far, a new empty one where it does not exist."""
-        return self.get(key) or Cell(key=key)
+    def path(self, line: tuple[str, ...]) -> tuple[Key, ...]:
+        """Return the keys of the existing cells on the way from the section to the line."""
+        return _path(self.get, line) if self.opened else self.base.path(line)
 
     def lines(self) -> Iterator[Cell]:
         """Yield all line cells as changed so far."""
@@ -217,35 +344,56 @@ class Overlay:
             if key[0] == "line" and self.base.cells.get(key) is None:
                 yield cell
 
-    def apply(self, movement: Movement) -> None:
-        """Add one event's movement to every cell it touches (evolve)."""
-        day = movement.counts_from.toordinal()
-        if movement.line is not None:
-            self._apply_line(movement.line, movement, day)
-        for measure, amount in movement.amounts.items():
-            for key in _owners(movement, measure):
-                self._add(key, measure, day, amount)
+    def evolve(self, fact: Event) -> Movement:
+        """Add one event to every cell it touches; return its movement."""
+        movement = fact.movement()
+        paid = movement.payment is not None and movement.payment == fact.command_id
+        self.apply(movement, paid=paid)
+        for key, facts in fact.facts():
+            if paid and key[0] == "payment":
+                self.paid = Paid.by(movement, key[1], facts)
+            else:
+                self.know(key, facts)
+        return movement
 
-    def _apply_line(self, line: tuple[str, ...], movement: Movement, day: int) -> None:
-        """Add a movement to its line, to the cells above it and to the line's own plan months."""
-        self._open(line)
-        month = movement.month.isoformat()[:7] if movement.month else None
+    def apply(self, movement: Movement, *, paid: bool = False) -> None:
+        """Add amounts to every cell that a movement touches.
+
+        A payment's own event (`paid`) makes no cell of the payment: `Paid` stands for it.
+        """
+        day, line, month = movement.counts_from.toordinal(), movement.line, ""
+        path: tuple[Key, ...] = ()
+        if line is not None:
+            path = self.path(line)
+            if not path or path[-1][1] != line:
+                self._open(line)
+                path = self.path(line)
+            month = movement.month.isoformat()[:7] if movement.month else ""
         for measure, amount in movement.amounts.items():
             if measure in ROLLING:
-                for key in self._with_ancestors(line):
+                for key in path:
                     self._add(key, measure, day, amount)
             if month:
-                self._add(("line", line), f"{measure}{MONTH}{month}", day, amount)
+                self._add(path[-1], f"{measure}{MONTH}{month}", day, amount)
+            for key in _owners(movement, measure, paid=paid):
+                self._add(key, measure, day, amount)
 
     def know(self, key: Key, facts: Mapping[str, Any]) -> None:
         """Change the facts of a cell."""
         self.changed[key] = self.cell_or_new(key).know(facts)
 
+    def cell_or_new(self, key: Key) -> Cell:
+        """Return a cell as changed so far, a new empty one where it does not exist."""
+        return self.get(key) or Cell(key=key)
+
     def _add(self, key: Key, measure: str, day: int, amount: int) -> None:
-        cell = self.cell_or_new(key).add(measure, day, amount)
-        sums = cell.measures[measure]
-        tail = (sums.total,) if day == sums.last_day else sums.sums
-        if max(tail) > SUM_MAX or min(tail) < -SUM_MAX:
+        cell = (self.get(key) or Cell(key=key)).add(measure, day, amount)
+        line = cell.measures[measure]
+        if day != line.days[-1]:
+            low, high = min(line.sums), max(line.sums)
+        else:
+            low = high = line.sums[-1]
+        if low < -SUM_MAX or high > SUM_MAX:
             raise Refuse(
                 "sum-too-large",
                 f"{measure} of {subject(key)} would leave 63 bits",
@@ -255,20 +403,15 @@ class Overlay:
             )
         self.changed[key] = cell
         if MONTH not in measure:
-            self.since[key] = min(day, self.since.get(key, day))
-
-    def _with_ancestors(self, line: tuple[str, ...]) -> Iterator[Key]:
-        """Yield the keys of the existing cells on the way from the section to the line."""
-        for depth in range(1, len(line) + 1):
-            key = ("line", line[:depth])
-            if self.get(key) is not None:
-                yield key
+            marks = self.since.get(key)
+            if marks is None:
+                self.since[key] = {measure: day}
+            elif day < marks.get(measure, day + 1):
+                marks[measure] = day
 
     def _open(self, line: tuple[str, ...]) -> None:
         """Create a line's cell at first use, with the sums of what already lies below it."""
         key = ("line", line)
-        if self.get(key) is not None:
-            return
         below = [cell for cell in self.lines() if cell.key[1][: len(line)] == line]
         count = sum(1 for _ in self.lines())
         cell = Cell(key=key, number=count + 1)
@@ -285,81 +428,28 @@ class Overlay:
                     key=key, number=cell.number, measures={**cell.measures, measure: merged}
                 )
         self.changed[key] = cell
+        self.opened = True
 
 
-def _owners(movement: Movement, measure: str) -> Iterator[Key]:
-    """Yield the cells besides the line's that one measure of a movement changes."""
+def _path(get: Callable[[Key], Cell | None], line: tuple[str, ...]) -> tuple[Key, ...]:
+    """Return the keys of the cells that exist on the way from the section to a line."""
+    cells = (get(("line", line[:depth])) for depth in range(1, len(line) + 1))
+    return tuple(cell.key for cell in cells if cell is not None)
+
+
+def _owners(movement: Movement, measure: str, *, paid: bool) -> tuple[Key, ...]:
+    """Return the cells besides the line's that one measure of a movement changes."""
     if measure == "cash":
-        yield ("account", movement.account) if movement.account else BUDGET
-    elif measure in ("plan_receipts", "plan_payments"):
-        yield BUDGET
-    elif measure in ("accepted", "executed"):
-        if movement.contract:
-            yield "contract", movement.contract
-        if movement.payment:
-            yield "payment", str(movement.payment)
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A rule of one cell: `use` never exceeds `cap` on any day (no cap: `use` never below 0)."""
-
-    name: str
-    kinds: tuple[str, ...]
-    cap: str
-    use: str
-
-
-LIMITS = (
-    Limit("plan-below-zero", ("line",), "plan_commitments", ""),
-    Limit("plan-below-zero", ("line",), "plan_payments", ""),
-    Limit("plan-below-zero", ("line",), "plan_receipts", ""),
-    Limit("figure-below-zero", ("line",), "adjusted", ""),
-    Limit("payment-remaining", ("payment",), "executed", ""),
-    Limit("cash", ("budget",), "cash", ""),
-    Limit("special-account", ("account",), "cash", ""),
-    Limit("payments-plan", ("line",), "plan_payments", "executed"),
-    Limit("unused-registration", ("contract",), "accepted", "executed"),
-    Limit("commitments-plan", ("line",), "plan_commitments", "accepted"),
-    Limit("appropriation", ("line",), "adjusted", "plan_payments"),
-    Limit("appropriation", ("line",), "adjusted", "plan_commitments"),
-    Limit("appropriation", ("line",), "adjusted", "executed"),
-    Limit("plan-balance", ("budget",), "plan_receipts", "plan_payments"),
-)
-"""All limits in the law's order of refusal (K25 110, 109, 103, 97); design §9.7."""
-ALWAYS = frozenset({"plan-below-zero", "figure-below-zero", "payment-remaining"})
-"""Limits that are arithmetic, not policy: they stop in every jurisdiction."""
-
-
-def room(cell: Cell, limit: Limit, day: int) -> int:
-    """Return cap minus use on a day; figures of a contra contract or payment are mirrored."""
-    used = cell.timeline(limit.use).at(day) if limit.use else 0
-    left = cell.timeline(limit.cap).at(day) - used
-    return -left if cell.facts.get("contra") else left
-
-
-def shortfalls(cell: Cell, limit: Limit, since: int) -> Iterator[tuple[int, int]]:
-    """Yield (day, room) for each day from `since` on at which the use exceeds the cap.
-
-    Sums change only on the timelines' own days, so these and `since` stand for every day.
-    """
-    cap = cell.measures.get(limit.cap, ZERO)
-    use = cell.measures.get(limit.use, ZERO) if limit.use else ZERO
-    sign = -1 if cell.facts.get("contra") else 1
-    later = {since, *cap.days[bisect_right(cap.days, since):],
-             *use.days[bisect_right(use.days, since):]}  # fmt: skip
-    for day in sorted(later):
-        left = sign * (cap.at(day) - use.at(day))
-        if left < 0:
-            yield day, left
-
-
-def broken_limit(key: Key, limit: Limit, day: int, had: int, left: int) -> BrokenLimit:
-    """Return the figures of a limit that a command breaks on a day: room before and after."""
-    return BrokenLimit(
-        limit=limit.name, subject=subject(key), day=date.fromordinal(day).isoformat(),
-        asked_minor=had - left, available_minor=had,
-    )  # fmt: skip
+        return (("account", movement.account) if movement.account else BUDGET,)
+    if measure in ("plan_receipts", "plan_payments"):
+        return (BUDGET,)
+    if measure in ("accepted", "executed"):
+        contract: tuple[Key, ...] = (
+            (("contract", movement.contract),) if movement.contract else ())  # fmt: skip
+        if movement.payment is not None and not paid:
+            return (*contract, ("payment", str(movement.payment)))
+        return contract
+    return ()
 
 
 def subject(key: Key) -> str:

@@ -19,17 +19,14 @@ class FiscalYear:
     """A budget year named by the calendar year in which it starts (K25 1: 1 Jan to 31 Dec)."""
 
     start: date
+    end: date
 
     @classmethod
     def of(cls, year: int, starts: str) -> FiscalYear:
         """Build the year `year` of a calendar whose years start on `starts`, as "MM-DD"."""
         month, day = (int(part) for part in starts.split("-"))
-        return cls(date(year, month, day))
-
-    @property
-    def end(self) -> date:
-        """Last day of the year."""
-        return self.start.replace(year=self.start.year + 1) - timedelta(days=1)
+        start = date(year, month, day)
+        return cls(start, start.replace(year=year + 1) - timedelta(days=1))
 
     def __contains__(self, day: date) -> bool:
         """Tell whether the day lies in the year."""
@@ -51,11 +48,15 @@ def month_start(month: str) -> date:
     return date.fromisoformat(f"{month}-01")
 
 
-@lru_cache(maxsize=4096)
 def local_day(recorded_at: int, timezone: str) -> date:
     """Return the calendar day of a moment (microseconds UTC) in the jurisdiction's time zone."""
-    moment = datetime.fromtimestamp(recorded_at // MICROSECOND, tz=UTC)
-    return moment.astimezone(ZoneInfo(timezone)).date()
+    return _day_of_second(recorded_at // MICROSECOND, timezone)
+
+
+@lru_cache(maxsize=4096)
+def _day_of_second(second: int, timezone: str) -> date:
+    """Return the day in which a second since 1970 lies."""
+    return datetime.fromtimestamp(second, tz=UTC).astimezone(ZoneInfo(timezone)).date()
 
 
 def to_iso(recorded_at: int) -> str:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any
 
 from ledger.authority import check_authority
@@ -22,6 +21,7 @@ from ledger.events import (
     Command,
     CommandRefused,
     Event,
+    Movement,
     command_document,
     with_flags,
 )
@@ -36,9 +36,10 @@ class Decision:
 
     command: Command
     events: list[Event]
+    movements: list[Movement]
     overlays: dict[str, Overlay] = field(default_factory=dict)
     refusal: Refusal | None = None
-    guards: dict[tuple[str, Key], tuple[int, int]] = field(default_factory=dict)
+    guards: dict[str, dict[Key, tuple[int, int]]] = field(default_factory=dict)
 
 
 class Case:
@@ -59,39 +60,40 @@ class Case:
         self.states = states
         self.own = self.overlays[command.budget]
         self.events: list[Event] = []
+        self.movements: list[Movement] = []
+        self._facts: Mapping[str, Any] | None = None
         self._positions = {code: state.position for code, state in states.items()}
+        if rules.adopted is not None:
+            self.jurisdiction = rules.adopted
+            self.ledger_day = local_day(recorded_at, rules.adopted.timezone)
+            self.today = command.source.recorded_on if command.source else self.ledger_day
 
-    @property
-    def jurisdiction(self) -> Jurisdiction:
-        """The jurisdiction in force for this decision."""
-        return self.rules.jurisdiction
+    jurisdiction: Jurisdiction
+    """The jurisdiction in force for this decision; nothing is asked before one is adopted."""
+    ledger_day: date
+    """The day of `recorded_at` in the jurisdiction's time zone."""
+    today: date
+    """The ledger's own day, or the source's for declared imported history (design §9.10)."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """Facts of the budget itself: level, year, region, stage."""
-        cell = self.own.get(BUDGET)
-        return cell.facts if cell else {}
+        found = self._facts
+        if found is None:
+            own = self.own
+            cell = own.changed.get(BUDGET) or own.base.cells.get(BUDGET)
+            found = self._facts = cell.facts if cell else {}
+        return found
 
     @property
     def level(self) -> int:
         """Level of the budget; 0 for the rulebook."""
         return int(self.facts.get("level", 0))
 
-    @cached_property
+    @property
     def year(self) -> FiscalYear:
         """The budget's fiscal year."""
         return self.jurisdiction.fiscal_year(int(self.facts["year"]))
-
-    @property
-    def today(self) -> date:
-        """The ledger's own day, or the source's for declared imported history (design §9.10)."""
-        source = self.command.source
-        return source.recorded_on if source else self.ledger_day
-
-    @cached_property
-    def ledger_day(self) -> date:
-        """The day of `recorded_at` in the jurisdiction's time zone."""
-        return local_day(self.recorded_at, self.jurisdiction.timezone)
 
     def policy(self, name: str, on: date | None = None) -> Any:
         """Return the value of a dated policy at this level, or None."""
@@ -101,22 +103,20 @@ class Case:
     def emit(self, cls: type[Event], budget: str | None = None, **fields: Any) -> Event:
         """Add an event: the first one carries the whole command; cells change at once."""
         code = budget or self.command.budget
-        first = not any(e.originator_id == code for e in self.events)
-        if first and code == self.command.budget:
+        position = self._positions[code] = self._positions[code] + 1
+        if code == self.command.budget and position == self.states[code].position + 1:
             fields["command"] = self.command
-        self._positions[code] += 1
         fact = cls(
             originator_id=code,
-            originator_version=self._positions[code],
+            originator_version=position,
             command_id=self.command.command_id,
             recorded_at=self.recorded_at,
             rules_at=self.rules.position,
             **fields,
         )
         self.events.append(fact)
-        self.overlays[code].apply(fact.movement())
-        for key, facts in fact.facts():
-            self.overlays[code].know(key, facts)
+        self.movements.append(self.overlays[code].evolve(fact))
+        self._facts = None
         return fact
 
     def next_position(self, budget: str) -> int:
@@ -128,10 +128,9 @@ class Case:
 
         Where the policy lets this action open lines, a path without any cell gives None.
         """
-        for depth in range(len(path), 0, -1):
-            cell = self.own.get(("line", path[:depth]))
-            if cell is not None:
-                return cell
+        found = self.own.path(path)
+        if found:
+            return self.own.get(found[-1])
         if self.command.action in (self.policy("lines-opened-by") or ()):
             return None
         raise Refuse(
@@ -155,8 +154,8 @@ class Case:
 
     def sign(self, path: tuple[str, ...]) -> int:
         """Return -1 for a contra line or a line below one, else 1."""
-        for depth in range(len(path), 0, -1):
-            cell = self.own.get(("line", path[:depth]))
+        for key in self.own.path(path):
+            cell = self.own.get(key)
             if cell is not None and cell.facts.get("contra"):
                 return -1
         return 1
@@ -186,6 +185,7 @@ def decide(
     return Decision(
         command=command,
         events=events,
+        movements=case.movements,
         overlays=case.overlays,
         guards=guards(case.overlays, case.rules, command.effective),
     )
@@ -203,7 +203,8 @@ def _refused(case: Case, refusal: Refusal) -> Decision:
         command=command_document(case.command),
         refusal=refusal,
     )
-    return Decision(command=case.command, events=[fact], refusal=refusal)
+    return Decision(command=case.command, events=[fact], movements=[fact.movement()],
+                    refusal=refusal)  # fmt: skip
 
 
 def _check_common(case: Case) -> None:
@@ -272,14 +273,14 @@ _YES = _Default()
 
 def _check_dates(case: Case) -> None:
     """Check the four dates against each other, the fiscal year and the ledger's day."""
-    command, today = case.command, case.today
-    adopted = command.adopted
-    if today > case.ledger_day:
+    command, today, ledger_day = case.command, case.today, case.ledger_day
+    adopted, effective, facts = command.adopted, command.effective, case.facts
+    if today > ledger_day:
         raise Refuse(
             "source-in-future",
-            f"the source is dated {today}, the ledger's day is {case.ledger_day}",
+            f"the source is dated {today}, the ledger's day is {ledger_day}",
             rule="B1",
-            today=case.ledger_day,
+            today=ledger_day,
         )
     if adopted > today:
         raise Refuse(
@@ -299,7 +300,7 @@ def _check_dates(case: Case) -> None:
         )
     value_date = getattr(command, "value_date", None)
     if command.not_ahead:
-        value_date = command.effective
+        value_date = effective
     if value_date and value_date > today:
         raise Refuse(
             "value-date-in-future",
@@ -308,8 +309,8 @@ def _check_dates(case: Case) -> None:
             value_date=value_date,
             today=today,
         )
-    if "year" in case.facts and not getattr(command, "timeless", False):
-        year, effective = case.year, command.effective
+    if "year" in facts and not getattr(command, "timeless", False):
+        year = case.year
         if effective not in year:
             raise Refuse(
                 "outside-fiscal-year",

@@ -12,17 +12,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
 from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from ledger.errors import Corrupt, Invalid, Refusal, UnknownKind
-from ledger.terms import STRICT, Act, Actor, BudgetCode, Day, Id, LongText, Name, Source
+from ledger.terms import (
+    STRICT,
+    Act,
+    Actor,
+    BudgetCode,
+    Day,
+    Id,
+    LongText,
+    Name,
+    Seal,
+    SealedAnnex,
+    Source,
+    as_id,
+)
 
 RULEBOOK = "rulebook"
 """Code of the log that holds the ledger's own rules."""
@@ -36,8 +50,10 @@ figures, the three monthly plans, registered commitments, execution (payments or
 money on an account."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Movement:
+NO_AMOUNTS: Mapping[str, int] = {}
+
+
+class Movement(NamedTuple):
     """What one event changes: at most one line, contract, payment and account, and by how much.
 
     The typed columns of the log are this record; cells are its sums.
@@ -50,7 +66,7 @@ class Movement:
     contract: str | None = None
     payment: UUID | None = None
     account: str | None = None
-    amounts: Mapping[str, int] = field(default_factory=dict)
+    amounts: Mapping[str, int] = NO_AMOUNTS
 
     @property
     def counts_from(self) -> date:
@@ -66,6 +82,8 @@ class Command:
     name: ClassVar[str]
     action: ClassVar[str]
     reason_required: ClassVar[bool] = False
+    erases: ClassVar[bool] = False
+    """Whether it destroys personal values of another command (its annex)."""
     not_ahead: ClassVar[bool] = False
     """Whether the effective day may not lie ahead, as a value date may not."""
 
@@ -76,6 +94,8 @@ class Command:
     adopted_on: Day | None = None
     reason: LongText | None = None
     source: Source | None = None
+    annex: SealedAnnex = field(default=None, compare=False)
+    """Personal data; salts make each reading of a command differ, so equality leaves it out."""
 
     @property
     def adopted(self) -> date:
@@ -250,26 +270,38 @@ def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
     return tuple((f.name, f.default is MISSING) for f in fields(kind))
 
 
-def plain(value: Any) -> Any:
-    """Turn a declared value into JSON types; absent (None, empty, False) fields are left out.
+_ATOMS = frozenset({str, int, bool, date, UUID})
+"""What orjson writes by itself: days and ids as their text."""
+
+
+def tree(value: Any) -> Any:
+    """Turn a declared value into what orjson writes; absent (None, empty, False) fields go.
 
     A field without a default stays even when empty, so that a refused command can be read again.
     """
     kind: Any = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind in _ATOMS or value is None:
         return value
     if kind is tuple or kind is list:
-        return [plain(item) for item in value]
+        return [item if type(item) in _ATOMS else tree(item) for item in value]
     if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
+        return {key: tree(item) for key, item in value.items()}
     if isinstance(value, (date, UUID)):
         return str(value)
-    found = {}
+    found, content = {}, vars(value)
     for name, required in _fields(kind):
-        item = getattr(value, name)
-        if item is not None and item is not False and (item != () or required):
-            found[name] = plain(item)
+        item = content[name]
+        if type(item) in _ATOMS:
+            if item is not False:
+                found[name] = item
+        elif item is not None and (item != () or required):
+            found[name] = tree(item)
     return found
+
+
+def plain(value: Any) -> Any:
+    """Turn a declared value into JSON types, as `tree` does."""
+    return orjson.loads(orjson.dumps(tree(value)))
 
 
 def canonical(document: Any) -> bytes:
@@ -277,23 +309,30 @@ def canonical(document: Any) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
-def command_document(asked: Command) -> dict[str, Any]:
+def command_tree(asked: Command) -> dict[str, Any]:
     """Return a command's stored form: its name and fields, without id and budget."""
-    document: dict[str, Any] = plain(asked)
+    document: dict[str, Any] = tree(asked)
     del document["command_id"], document["budget"]
     document["name"] = asked.name
     return document
 
 
+def command_document(asked: Command) -> dict[str, Any]:
+    """Return a command's stored form as JSON types."""
+    document: dict[str, Any] = plain(command_tree(asked))
+    return document
+
+
 def encode(fact: Event) -> bytes:
     """Return an event's body: the exact bytes that are hashed and stored."""
-    state = {k: plain(v) for k, v in vars(fact).items()
-             if k not in ("originator_id", "originator_version", "command")
-             and v is not None and v is not False and v != ()}  # fmt: skip
-    asked = vars(fact).get("command")
-    if asked is not None:
-        state["command"] = command_document(asked) if isinstance(asked, Command) else asked
-    state["kind"] = fact.kind
+    state: dict[str, Any] = {"kind": fact.kind}
+    for name, value in vars(fact).items():
+        if type(value) in _ATOMS:
+            if value is not False:
+                state[name] = value
+        elif value is not None and value != ():
+            state[name] = command_tree(value) if isinstance(value, Command) else tree(value)
+    del state["originator_id"], state["originator_version"]
     if fact.class_version > 1:
         state["class_version"] = fact.class_version
     return canonical(state)
@@ -331,8 +370,11 @@ def decode(body: bytes, budget: str, position: int) -> Event:
 
 def typed(cls: type[Event], state: dict[str, Any], budget: str, position: int) -> Event:
     """Turn a body's JSON state into the event. Raises `Corrupt` where it does not fit."""
+    ident = state.get("command_id")
+    with suppress(ValueError):
+        state["command_id"] = ident = as_id(ident)
     if cls is not CommandRefused and "command" in state:
-        asked = {**state["command"], "budget": budget, "command_id": state.get("command_id")}
+        asked = {**state["command"], "budget": budget, "command_id": ident}
         asked.pop("name", None)
         state["command"] = asked
     state["originator_id"], state["originator_version"] = budget, position
@@ -344,10 +386,12 @@ def typed(cls: type[Event], state: dict[str, Any], budget: str, position: int) -
     return found
 
 
-def read_command(document: Mapping[str, Any], *, digits: int = 2, stored: bool = False) -> Command:
+def read_command(
+    document: Mapping[str, Any], *, digits: int = 2, stored: bool = False, seal: Seal | None = None
+) -> Command:
     """Read a command from JSON types: from the wire (amounts are decimal strings) or stored.
 
-    Raises `Invalid` listing every place and reason.
+    `seal` commits to the values of an annex. Raises `Invalid` listing every place and reason.
     """
     content = dict(document)
     name = content.pop("name" if stored else "command", None)
@@ -360,7 +404,7 @@ def read_command(document: Mapping[str, Any], *, digits: int = 2, stored: bool =
             content,
             by_alias=not stored,
             by_name=stored,
-            context=None if stored else {"digits": digits},
+            context=None if stored else {"digits": digits, "seal": seal},
         )
     except ValidationError as error:
         places = [

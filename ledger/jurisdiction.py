@@ -7,6 +7,7 @@ Kazakhstan ships as `deploy/jurisdictions/kz.toml`; another country is another f
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -139,7 +140,10 @@ class Jurisdiction:
 
     def fiscal_year(self, year: int) -> FiscalYear:
         """Return the budget year named by the calendar year it starts in."""
-        return FiscalYear.of(year, self.year_starts)
+        found: FiscalYear | None = self._found.get(("year", year))
+        if found is None:
+            found = self._remember(("year", year), FiscalYear.of(year, self.year_starts))
+        return found
 
     def allows(self, action: str, capacity: str, level: int, on: date) -> bool:
         """Tell whether a rule of authority in force lets a capacity act."""
@@ -161,6 +165,18 @@ class Jurisdiction:
             found = max(held, key=lambda c: c.since, default=_OFF)
             self._remember(asked, found)
         return found
+
+    @cached_property
+    def _control_days(self) -> tuple[int, ...]:
+        """Days (ordinals) on which a control begins or has ended."""
+        return tuple(sorted(
+            {c.since.toordinal() for c in self.controls}
+            | {c.until.toordinal() + 1 for c in self.controls if c.until is not None}
+        ))  # fmt: skip
+
+    def control_period(self, day: int) -> int:
+        """Return which stretch of days with unchanged controls a day (an ordinal) lies in."""
+        return bisect_right(self._control_days, day)
 
     def policy(self, name: str, level: int, on: date) -> Policy | None:
         """Return the policy in force; the latest `since` wins."""

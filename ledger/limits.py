@@ -6,32 +6,98 @@ the control in force on it (stop, warn or off, with a tolerance). Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 from ledger.cells import (
-    ALWAYS,
     BUDGET,
-    LIMITS,
+    ZERO,
     BudgetState,
     Cell,
+    Guarded,
     Key,
-    Limit,
     Overlay,
     Timeline,
-    broken_limit,
-    room,
-    shortfalls,
+    subject,
 )
 from ledger.errors import BrokenLimit
+from ledger.events import MEASURES
 from ledger.rules import Rules
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A rule of one cell: `use` never exceeds `cap` on any day (no cap: `use` never below 0)."""
+
+    name: str
+    kinds: tuple[str, ...]
+    cap: str
+    use: str
+
+
+LIMITS = (
+    Limit("plan-below-zero", ("line",), "plan_commitments", ""),
+    Limit("plan-below-zero", ("line",), "plan_payments", ""),
+    Limit("plan-below-zero", ("line",), "plan_receipts", ""),
+    Limit("figure-below-zero", ("line",), "adjusted", ""),
+    Limit("payment-remaining", ("payment",), "executed", ""),
+    Limit("cash", ("budget",), "cash", ""),
+    Limit("special-account", ("account",), "cash", ""),
+    Limit("payments-plan", ("line",), "plan_payments", "executed"),
+    Limit("unused-registration", ("contract",), "accepted", "executed"),
+    Limit("commitments-plan", ("line",), "plan_commitments", "accepted"),
+    Limit("appropriation", ("line",), "adjusted", "plan_payments"),
+    Limit("appropriation", ("line",), "adjusted", "plan_commitments"),
+    Limit("appropriation", ("line",), "adjusted", "executed"),
+    Limit("plan-balance", ("budget",), "plan_receipts", "plan_payments"),
+)
+"""All limits in the law's order of refusal (K25 110, 109, 103, 97); design §9.7."""
+ALWAYS = frozenset({"plan-below-zero", "figure-below-zero", "payment-remaining"})
+"""Limits that are arithmetic, not policy: they stop in every jurisdiction."""
+
+
+def room(cell: Cell, limit: Limit, day: int) -> int:
+    """Return cap minus use on a day; figures of a contra contract or payment are mirrored."""
+    used = cell.timeline(limit.use).at(day) if limit.use else 0
+    left = cell.timeline(limit.cap).at(day) - used
+    return -left if cell.facts.get("contra") else left
+
+
+def shortfalls(cell: Cell, limit: Limit, since: int) -> Iterator[tuple[int, int]]:
+    """Yield (day, room) for each day from `since` on at which the use exceeds the cap.
+
+    Sums change only on the timelines' own days, so these and `since` stand for every day.
+    """
+    cap = cell.measures.get(limit.cap, ZERO)
+    use = cell.measures.get(limit.use, ZERO) if limit.use else ZERO
+    sign = -1 if cell.facts.get("contra") else 1
+    later = {since, *cap.days[bisect_right(cap.days, since):],
+             *use.days[bisect_right(use.days, since):]}  # fmt: skip
+    for day in sorted(later):
+        left = sign * (cap.at(day) - use.at(day))
+        if left < 0:
+            yield day, left
+
+
+def broken_limit(key: Key, limit: Limit, day: int, had: int, left: int) -> BrokenLimit:
+    """Return the figures of a limit that a command breaks on a day: room before and after."""
+    return BrokenLimit(
+        limit=limit.name, subject=subject(key), day=date.fromordinal(day).isoformat(),
+        asked_minor=had - left, available_minor=had,
+    )  # fmt: skip
+
 
 GUARDS = {"cash": 1, "special-account": 1, "payments-plan": 2, "unused-registration": 4,
           "commitments-plan": 8, "appropriation": 16, "plan-balance": 32}  # fmt: skip
 """The bit of each limit that the database guards again with a CHECK on end-of-line figures."""
 BY_KIND = {kind: tuple(limit for limit in LIMITS if kind in limit.kinds)
            for kind in ("budget", "line", "contract", "payment", "account")}  # fmt: skip
+BY_MEASURE = {
+    (kind, measure): tuple(limit for limit in limits if measure in (limit.cap, limit.use))
+    for kind, limits in BY_KIND.items() for measure in MEASURES
+}  # fmt: skip
 GUARDED = {kind: tuple((limit, GUARDS[limit.name]) for limit in limits if limit.name in GUARDS)
            for kind, limits in BY_KIND.items()}  # fmt: skip
 
@@ -42,39 +108,65 @@ def check_limits(
     """Return the limits that stop the command, in the law's order, and the names that warn."""
     found: list[tuple[int, str, BrokenLimit | None]] = []
     for overlay in overlays.values():
-        for key, since in overlay.since.items():
-            for limit in BY_KIND[key[0]]:
-                if _fits(overlay, key, limit, since):
+        changed, standing = overlay.changed, overlay.base.standing
+        for key, marks in overlay.since.items():
+            cell, before = changed[key], standing(key)
+            for limit, since in _concerned(key, marks, before):
+                if _fits(cell, before, limit, since):
                     continue
+                overlay.doubtful.add(key)
                 mode, broken = _check_limit(overlay, rules, key, limit, since)
                 if broken is not None and len(overlays) > 1:
                     broken = replace(broken, subject=f"{overlay.base.code} {broken.subject}")
                 if mode != "off":
                     found.append((LIMITS.index(limit), limit.name, broken))
+    if not found:
+        return [], ()
     found.sort(key=lambda item: item[0])
     stops = [broken for _, _, broken in found if broken is not None]
     warns = dict.fromkeys(name for _, name, broken in found if broken is None)
     return stops, tuple(warns)
 
 
-def _fits(overlay: Overlay, key: Key, limit: Limit, since: int) -> bool:
+def _concerned(
+    key: Key, marks: Mapping[str, int], before: Cell | None
+) -> Iterator[tuple[Limit, int]]:
+    """Yield the limits that changed measures can break, each with the first day that changed.
+
+    A new cell may have taken over what lies below it: all its limits are looked at.
+    """
+    if before is None:
+        since = min(marks.values())
+        for limit in BY_KIND[key[0]]:
+            yield limit, since
+    elif len(marks) == 1:
+        [(measure, since)] = marks.items()
+        for limit in BY_MEASURE[key[0], measure]:
+            yield limit, since
+    else:
+        for limit in BY_KIND[key[0]]:
+            days = [marks[name] for name in (limit.cap, limit.use) if name in marks]
+            if days:
+                yield limit, min(days)
+
+
+def _fits(cell: Cell, before: Cell | None, limit: Limit, since: int) -> bool:
     """Tell quickly that a limit holds: at the end of both timelines one comparison does.
 
     False means only that it must be looked at closely.
     """
-    cell = overlay.changed[key]
     measures = cell.measures
     cap = measures.get(limit.cap)
     use = measures.get(limit.use) if limit.use else None
     if cap is None:
         return use is None
-    if cell.facts.get("contra") or cap.last_day > since:
+    if cap.days[-1] > since or cell.facts.get("contra"):
         return False
     if use is None:
-        return cap.total >= 0
-    before = overlay.base.cells.get(key)
-    known = before is not None and limit.cap in before.measures
-    return known and use.last_day <= since and use.total <= cap.total
+        return cap.sums[-1] >= 0
+    if before is None or limit.cap not in before.measures:
+        return False
+    return use.days[-1] <= since and use.sums[-1] <= cap.sums[-1]
 
 
 def _check_limit(
@@ -88,7 +180,7 @@ def _check_limit(
     if not applies(overlay, key, limit, rules):
         return "off", None
     hardest = "off"
-    after, before = overlay.changed[key], overlay.base.cells.get(key)
+    after, before = overlay.changed[key], overlay.base.standing(key)
     if limit.use in after.measures and (before is None or limit.cap not in before.measures):
         since = min(since, after.measures[limit.use].days[0])
     for day, left in shortfalls(after, limit, since):
@@ -171,37 +263,55 @@ def _limited(cell: Cell, limit: Limit, rules: Rules) -> bool:
 
 def guards(
     overlays: Mapping[str, Overlay], rules: Rules, on: date
-) -> dict[tuple[str, Key], tuple[int, int]]:
-    """Return for every changed cell which CHECKs must hold from now on, and the tolerance.
+) -> dict[str, dict[Key, tuple[int, int]]]:
+    """Return by budget which CHECKs of each changed cell must hold, and the tolerance.
 
     A limit is guarded where it stops on the last day that the cell speaks of. What it exceeded
     before the command (under an earlier warning) must not block what does not make it worse; what
     it exceeds only now is left to the CHECK: `check_limits` should have refused it.
     """
-    found = {}
+    found: dict[str, dict[Key, tuple[int, int]]] = {}
+    today = on.toordinal()
+    period = rules.control_period(today)
     for code, overlay in overlays.items():
-        level = _level(overlay)
+        level, own, since = _level(overlay), {}, overlay.since
         for key, cell in overlay.changed.items():
-            before = overlay.base.cells.get(key)
-            found[code, key] = _guards_of(before, cell, rules, level, on)
+            before = overlay.base.standing(key)
+            known = before.guarded if before is not None else None
+            if known is not None and known.holds(rules.adopted, cell, period):
+                last = max(known.last_day, today, *since[key].values() if key in since else ())
+                if key not in overlay.doubtful and (
+                    last == known.last_day or rules.control_period(last) == period
+                ):
+                    cell.guarded = known if last == known.last_day else known._replace(
+                        last_day=last)  # fmt: skip
+                    own[key] = known.bits, known.slack
+                    continue
+            own[key] = _guards_of(before, cell, rules, level, on)
+        found[code] = own
     return found
 
 
 def _guards_of(
     before: Cell | None, cell: Cell, rules: Rules, level: int, on: date
 ) -> tuple[int, int]:
-    """Return the CHECKs of one changed cell as bits, and the largest tolerance."""
-    kind = cell.key[0]
-    if cell.facts.get("contra") or (kind == "line" and not _is_spending(cell, rules)):
+    """Return the CHECKs of one changed cell as bits, and the largest tolerance.
+
+    What was worked out is kept with the cell where one set of controls held on all its days.
+    """
+    kind, day, measures = cell.key[0], on.toordinal(), cell.measures
+    if cell.facts.get("contra"):
         return 0, 0
     bits = broken = slack = 0
-    day, measures = on.toordinal(), cell.measures
-    for limit, bit in GUARDED.get(kind, ()):
+    latest = day
+    guarded = GUARDED.get(kind, ()) if kind != "line" or _is_spending(cell, rules) else ()
+    for limit, bit in guarded:
         cap = measures.get(limit.cap)
         if cap is None:
             continue
         use = measures.get(limit.use)
         last = max(cap.last_day, use.last_day if use else 0, day)
+        latest = max(latest, last)
         control = rules.control(limit.name, level, on if last == day else date.fromordinal(last))
         if control.mode != "stop":
             continue
@@ -213,6 +323,9 @@ def _guards_of(
             broken |= bit
         bits |= bit
         slack = max(slack, tolerance)
+    period = rules.control_period(day)
+    if not broken and rules.control_period(latest) == period:
+        cell.guarded = Guarded(rules.adopted, len(measures), period, latest, bits, slack)
     return bits & ~broken, slack
 
 

@@ -58,6 +58,10 @@ class Rules:
         """Return how hard a limit is at a level on a day."""
         return self.jurisdiction.control(name, level, on)
 
+    def control_period(self, day: int) -> int:
+        """Return which stretch of days with unchanged controls a day (an ordinal) lies in."""
+        return self.adopted.control_period(day) if self.adopted else 0
+
     def policy(self, name: str, level: int, on: date) -> Policy | None:
         """Return a dated policy, or None."""
         return self.jurisdiction.policy(name, level, on)

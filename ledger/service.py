@@ -14,6 +14,7 @@ import ledger.instruments  # noqa: F401 - fills the registry of commands and eve
 from ledger.errors import LedgerError, NotFound
 from ledger.events import Command, read_command
 from ledger.rules import Rules
+from ledger.store.annex import seal
 from ledger.store.answers import Answer, find_answer
 from ledger.store.append import Appender
 from ledger.store.pool import Database
@@ -89,7 +90,7 @@ class Ledger:
 
     def read(self, document: dict[str, Any]) -> Command:
         """Read a command from wire JSON. Raises `Invalid` naming every place and reason."""
-        return read_command(document, digits=self.digits)
+        return read_command(document, digits=self.digits, seal=seal)
 
     async def submit(
         self, commands: Sequence[Command], *, atomic: bool = False

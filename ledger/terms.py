@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,17 +25,29 @@ from pydantic import (
 )
 
 from ledger.money import MAX_MINOR, to_minor
+from ledger.personal import COMMITMENT, names_person
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 def clean(text: str) -> str:
     """Refuse control characters and lone surrogates; write the rest in NFC (RFC 8785 input)."""
+    if text.isascii() and text.isprintable():
+        return text
     if _FORBIDDEN.search(text):
         msg = "text holds a control character or a lone surrogate"
         raise ValueError(msg)
     return unicodedata.normalize("NFC", text)
+
+
+def _impersonal(text: str) -> str:
+    """Refuse a text with a person's number: it would stay in the log for ever."""
+    if names_person(text):
+        msg = "a person's number (IIN) belongs into the command's annex, not here"
+        raise ValueError(msg)
+    return text
 
 
 def _amount(value: Any, info: ValidationInfo) -> Any:
@@ -61,18 +74,14 @@ def _day(value: Any) -> Any:
     return found
 
 
-def _uuid(value: Any) -> Any:
+def as_id(value: Any) -> Any:
     """Read a UUID in its canonical text form."""
     if isinstance(value, UUID):
         return value
-    if not isinstance(value, str) or len(value) != len(str(UUID(int=0))):
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
         msg = "an id is a UUID in its canonical form"
         raise ValueError(msg)
-    found = UUID(value)
-    if str(found) != value.lower():
-        msg = "an id is a UUID in its canonical form"
-        raise ValueError(msg)
-    return found
+    return UUID(value)
 
 
 def _shape(sign: str = "") -> WithJsonSchema:
@@ -82,18 +91,36 @@ def _shape(sign: str = "") -> WithJsonSchema:
 
 
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=500), AfterValidator(clean)]
-LongText = Annotated[str, Field(strict=True, min_length=1, max_length=4000), AfterValidator(clean)]
+LongText = Annotated[
+    str, Field(strict=True, min_length=1, max_length=4000),
+    AfterValidator(clean), AfterValidator(_impersonal),
+]  # fmt: skip
 Name = Annotated[
     str,
     Field(strict=True, min_length=1, max_length=120, pattern=r"^\S(.*\S)?$"),
     AfterValidator(clean),
 ]
+Handle = Annotated[
+    str,
+    Field(strict=True, min_length=1, max_length=120, pattern=r"^[A-Za-z0-9:@._/-]+$"),
+    AfterValidator(_impersonal),
+]
+"""An id of somebody in a register elsewhere, never a person's name or number."""
+Party = Annotated[
+    str,
+    Field(strict=True, min_length=1, max_length=120,
+          pattern=r"^[A-Za-z0-9:@._/-]*[0-9][A-Za-z0-9:@._/-]*$"),
+    AfterValidator(_impersonal),
+]  # fmt: skip
+"""The other side of a payment, receipt or account: an organisation's number (БСН / БИН) or a
+reference with a digit in it, so that no name passes for one. A person's name and number go into
+the command's `annex`."""
 BudgetCode = Annotated[
     str, Field(strict=True, max_length=80, pattern=r"^([A-Z]{2}-[0-9]{4}-[a-z0-9-]+|rulebook)$")
 ]
 Month = Annotated[str, Field(strict=True, pattern=r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])$")]
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
-Id = Annotated[UUID, BeforeValidator(_uuid, json_schema_input_type=UUID)]
+Id = Annotated[UUID, BeforeValidator(as_id, json_schema_input_type=UUID)]
 Positive = Annotated[
     int, BeforeValidator(_amount), Field(strict=True, ge=1, le=MAX_MINOR), _shape()
 ]
@@ -130,8 +157,78 @@ class Actor:
     """Who acts: an id (never a personal name) and the capacity acted in (requirement A4)."""
 
     __pydantic_config__ = STRICT
-    id: Name
+    id: Handle
     capacity: Name
+
+
+Seal = Callable[[str, str], tuple[bytes, str]]
+"""Commits to a personal field's value: (field, value) -> (new random salt, commitment in hex)."""
+
+
+def _personal(text: str, info: ValidationInfo) -> str:
+    """Read a value from the wire, but only a commitment from a body."""
+    if info.context is None:
+        if not COMMITMENT.fullmatch(text):
+            msg = "a body holds the commitment to a personal value, never the value"
+            raise ValueError(msg)
+        return text
+    return clean(text)
+
+
+Personal = Annotated[
+    str, Field(strict=True, min_length=1, max_length=500), AfterValidator(_personal)
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annex:
+    """THE personal fields: values in a command as sent, SHA-256 commitments in an event's body.
+
+    Value and salt are kept in an erasable table outside the log (docs/decisions/0011); nothing
+    that is not listed here may hold personal data. A payee or payer here is a natural person.
+    """
+
+    __pydantic_config__ = STRICT
+    payee_name: Personal | None = None
+    payee_number: Personal | None = None
+    payee_account: Personal | None = None
+    payer_name: Personal | None = None
+    payer_number: Personal | None = None
+    official_name: Personal | None = None
+
+    def given(self) -> dict[str, str]:
+        """Return the fields that are not empty."""
+        return {name: value for name, value in vars(self).items() if name in PERSONAL and value}
+
+    @property
+    def opened(self) -> Mapping[str, tuple[bytes, str]]:
+        """Salt and value by field, on a command that was just read; no field, so no body has it."""
+        found: Mapping[str, tuple[bytes, str]] = vars(self).get("_opened", {})
+        return found
+
+
+PERSONAL = frozenset(field.name for field in fields(Annex))
+
+
+def _sealed(annex: Annex | None, info: ValidationInfo) -> Annex | None:
+    """Put commitments into the place of values that came over the wire."""
+    if annex is None or info.context is None:
+        return annex
+    seal: Seal | None = info.context.get("seal")
+    if seal is None:
+        msg = "only a ledger takes an annex"
+        raise ValueError(msg)
+    opened, commitments = {}, {}
+    for name, value in annex.given().items():
+        salt, commitments[name] = seal(name, value)
+        opened[name] = salt, value
+    sealed = Annex(**commitments)
+    object.__setattr__(sealed, "_opened", opened)
+    return sealed if opened else None
+
+
+SealedAnnex = Annotated[Annex | None, AfterValidator(_sealed)]
+"""The field `annex` of a command."""
 
 
 @dataclass(frozen=True, kw_only=True)

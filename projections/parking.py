@@ -7,13 +7,14 @@ wait, and no other budget is stopped. `unpark` applies what waited, after a fix.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from prometheus_client import Gauge
 
-from ledger.errors import LedgerError, NotFound, UnknownKind
+from ledger.errors import Broken, LedgerError, NotFound
 from ledger.store.pool import CONFLICT, LOST, Database
 from projections.registry import Projection, Span, projection, sql
 from projections.versions import live_schema, use
@@ -24,23 +25,48 @@ CHUNK_EVENTS = 20_000
 PARKED = Gauge("qazyna_projection_parked_budgets", "budgets that wait for a fix", ["projection"])
 
 
+class Advance(NamedTuple):
+    """Sequences: applied before and after a step, and the last one that is published."""
+
+    before: int
+    after: int
+    published: int
+
+
 async def advance(
     connection: Any, made: Projection, *, schema: str | None = None, upto: int | None = None
-) -> tuple[int, int]:
-    """Apply the next whole steps in one transaction; return (sequence before, sequence after).
+) -> Advance:
+    """Apply the next whole steps in one transaction.
 
-    Without `schema` the live version advances; `upto` is a sequence where a step ends.
+    Without `schema` the live version advances; `upto` is a sequence where a step ends. What fails
+    is rolled back and tried again with care: budget by budget, behind savepoints.
     """
+    try:
+        return await _advance(connection, made, schema, upto, apply=fold)
+    except (*LOST, *CONFLICT):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must stop one budget only
+        log.warning("%s fails and is tried with care: %s", made.name, error)
+    return await _advance(connection, made, schema, upto, apply=apply)
+
+
+async def _advance(
+    connection: Any, made: Projection, schema: str | None, upto: int | None, *,
+    apply: Callable[[Any, Projection, Span], Awaitable[None]],
+) -> Advance:  # fmt: skip
+    """Apply the next whole steps by a way to apply them."""
     async with connection.transaction():
-        target = schema or await live_schema(connection, made.name)
-        await use(connection, target)
-        before = await connection.fetchval("SELECT sequence FROM checkpoint FOR UPDATE")
-        after = upto or await connection.fetchval(sql("", "next_step"), before, CHUNK_EVENTS)
-        if after is None or after <= before:
-            return before, before
-        await apply(connection, made, Span(parked=target, after=before, upto=after))
-        await connection.execute("UPDATE checkpoint SET sequence = $1", after)
-    return before, after
+        found = await connection.fetchrow(
+            sql("", "begin_step"), made.name, schema, upto, CHUNK_EVENTS
+        )
+        if found is None:
+            raise Broken(f"the projection {made.name} has no live version")
+        before, after = found["before"], found["after"]
+        if after > before:
+            await apply(connection, made, Span(
+                parked=found["version"], after=before, upto=after, flagged=found["flagged"],
+                kinds=frozenset(found["kinds"])))  # fmt: skip
+    return Advance(before, after, found["published"])
 
 
 async def apply(connection: Any, made: Projection, span: Span) -> None:
@@ -63,13 +89,16 @@ async def apply(connection: Any, made: Projection, span: Span) -> None:
 async def attempt(connection: Any, made: Projection, span: Span) -> None:
     """Apply a span whole, or raise. Raises `UnknownKind` for a kind nobody has decided about."""
     rows = await connection.fetch(sql("", "kinds"), *span.arguments())
-    kinds = frozenset(row["kind"] for row in rows)
-    if kinds - made.known:
-        unknown = ", ".join(sorted(kinds - made.known))
-        raise UnknownKind(f"{made.name} does not know the event kinds {unknown}", kind=unknown)
-    flagged = any(row["flagged"] for row in rows)
-    if kinds & made.handled or (made.flags and flagged):
-        await made.apply(connection, replace(span, kinds=kinds, flagged=flagged))
+    await fold(connection, made, replace(
+        span, kinds=frozenset(row["kind"] for row in rows),
+        flagged=any(row["flagged"] for row in rows)))  # fmt: skip
+
+
+async def fold(connection: Any, made: Projection, span: Span) -> None:
+    """Apply a span whose kinds are known already, or raise as `attempt` does."""
+    made.refuse_unknown(span.kinds)
+    if span.kinds & made.handled or (made.flags and span.flagged):
+        await made.apply(connection, span)
 
 
 async def _apply_budget(

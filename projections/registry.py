@@ -14,6 +14,8 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
+from ledger.errors import UnknownKind
+
 NAMES = ("budget_execution", "transfers", "special_accounts", "audit_trail")
 """Every projection; the runner follows each on its own, so a slow one delays no other."""
 
@@ -48,6 +50,7 @@ class Projection:
 
     `apply` folds a span inside a transaction whose search path is the projection's schema; it
     is called where a handled kind or, with `flags`, a flagged event occurs.
+    `fill` is a faster way for a span that is the whole history, into empty tables.
     `tables` are its tables, each with (region, log) columns, shown to readers as views.
     """
 
@@ -56,12 +59,19 @@ class Projection:
     ignored: frozenset[str]
     tables: tuple[str, ...]
     apply: Apply
+    fill: Apply | None = None
     flags: bool = False
 
     @property
     def known(self) -> frozenset[str]:
         """Return every kind the projection has decided about."""
         return self.handled | self.ignored
+
+    def refuse_unknown(self, kinds: frozenset[str]) -> None:
+        """Raise `UnknownKind` where nobody has decided about a kind."""
+        if kinds - self.known:
+            unknown = ", ".join(sorted(kinds - self.known))
+            raise UnknownKind(f"{self.name} does not know the event kinds {unknown}", kind=unknown)
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger.errors import LedgerError, NotFound, RetryLater
 from ledger.store.pool import Database
-from projections.registry import sql
+from projections.registry import NAMES, sql
 
 LOOK_SECONDS = 0.02
 
@@ -30,33 +30,40 @@ class BudgetParked(RetryLater):
     retry_after = 60
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Reader:
-    """One reader that waits for a budget's position in some projections."""
+    """One reader that waits for a budget's position in some projections.
+
+    `sequence` is that of the position, once it has one: it never changes.
+    """
 
     budget: str
     position: int
     names: tuple[str, ...]
     answer: asyncio.Future[int]
+    sequence: int | None = None
 
-    def look(self, place: Any, applied: dict[str, int], parked: dict[tuple[str, str], int]) -> None:
-        """Answer if it can be answered now."""
-        if self.answer.done():
-            return
-        if not place["open"]:
+    def place(self, found: Any) -> None:
+        """Take what is known of the position: whether its budget is open, its sequence or None."""
+        self.sequence = found["sequence"]
+        if not found["open"]:
             self.fail(NotFound("unknown-budget", f"no budget {self.budget} is open",
                                budget=self.budget))  # fmt: skip
-        elif place["sequence"] is not None:
-            sequence: int = place["sequence"]
-            waits = [parked.get((name, self.budget), sequence) < sequence for name in self.names]
-            if any(waits):
-                self.fail(BudgetParked(f"{self.budget} waits for a fix", budget=self.budget))
-            elif all(applied.get(name, 0) >= sequence for name in self.names):
-                self.answer.set_result(sequence)
+
+    def look(self, applied: dict[str, int], parked: dict[tuple[str, str], int]) -> None:
+        """Answer if it can be answered now."""
+        if self.answer.done() or self.sequence is None:
+            return
+        sequence = self.sequence
+        if any(parked.get((name, self.budget), sequence) < sequence for name in self.names):
+            self.fail(BudgetParked(f"{self.budget} waits for a fix", budget=self.budget))
+        elif all(applied.get(name, 0) >= sequence for name in self.names):
+            self.answer.set_result(sequence)
 
     def fail(self, error: LedgerError) -> None:
-        """Answer with an error."""
-        self.answer.set_exception(error)
+        """Answer with an error, unless the reader has gone."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 class Waiting:
@@ -65,7 +72,8 @@ class Waiting:
     def __init__(self, database: Database) -> None:
         """Take the database."""
         self.database = database
-        self.moved = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._wanted: dict[str, asyncio.Event] = {name: asyncio.Event() for name in NAMES}
         self._readers: list[_Reader] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -78,7 +86,9 @@ class Waiting:
         """
         reader = _Reader(budget, position, names, asyncio.get_running_loop().create_future())
         self._readers.append(reader)
-        self.moved.set()
+        self._moved.set()
+        for name in names:
+            self._wanted[name].set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="readers that wait")
         try:
@@ -91,6 +101,21 @@ class Waiting:
             with contextlib.suppress(ValueError):
                 self._readers.remove(reader)
 
+    def advanced(self, name: str, sequence: int) -> None:
+        """Say that a projection has applied a sequence: look, if that may answer a reader."""
+        if any(name in reader.names and (reader.sequence or 0) <= sequence
+               for reader in self._readers):  # fmt: skip
+            self._moved.set()
+
+    async def rest(self, name: str, seconds: float) -> None:
+        """Wait so long, or until a reader waits for a projection."""
+        if any(name in reader.names for reader in self._readers):
+            return
+        self._wanted[name].clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):  # wait_for may swallow a cancel (3.11)
+                await self._wanted[name].wait()
+
     async def stop(self) -> None:
         """End the task; readers that still wait run into their time."""
         if self._task is not None:
@@ -100,27 +125,39 @@ class Waiting:
     async def _run(self) -> None:
         """Look as long as somebody waits; a reader gets the error of a failed look."""
         while self._readers:
-            self.moved.clear()
-            readers = list(self._readers)
             try:
-                await self._look(readers)
+                async with self.database.connect("reader") as connection:
+                    await self._look_on(connection)
             except Exception as error:  # noqa: BLE001 - the readers are told, nothing is hidden
-                for reader in readers:
+                for reader in self._readers:
                     if not reader.answer.done():
                         reader.answer.set_exception(error)
             self._readers = [reader for reader in self._readers if not reader.answer.done()]
+
+    async def _look_on(self, connection: Any) -> None:
+        """Look on one connection, at once where something moved, until nobody waits."""
+        while self._readers:
+            self._moved.clear()
+            await _look(connection, list(self._readers))
+            self._readers = [reader for reader in self._readers if not reader.answer.done()]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):  # wait_for may swallow a cancel (3.11)
-                    await self.moved.wait()
+                    await self._moved.wait()
 
-    async def _look(self, readers: list[_Reader]) -> None:
-        """Answer every reader that can be answered now."""
-        async with self.database.connect("reader") as connection:
-            places = await connection.fetch(
-                sql("", "places"), [r.budget for r in readers], [r.position for r in readers]
-            )
-            applied = {r["name"]: r["sequence"] for r in await connection.fetch(sql("", "applied"))}
-            rows = await connection.fetch(sql("", "parked"))  # after `applied`: parking moves both
-        parked = {(row["name"], row["budget"]): row["applied"] for row in rows}
-        for reader, place in zip(readers, places, strict=True):
-            reader.look(place, applied, parked)
+
+async def _look(connection: Any, readers: list[_Reader]) -> None:
+    """Answer every reader that can be answered now."""
+    new = [reader for reader in readers if reader.sequence is None]
+    if new:
+        places = await connection.fetch(
+            sql("", "places"), [r.budget for r in new], [r.position for r in new]
+        )
+        for reader, found in zip(new, places, strict=True):
+            reader.place(found)
+    if all(reader.sequence is None for reader in readers):
+        return
+    rows = await connection.fetch(sql("", "standing"))
+    applied = {row["name"]: row["sequence"] for row in rows}
+    parked = {(row["name"], row["budget"]): row["applied"] for row in rows if row["budget"]}
+    for reader in readers:
+        reader.look(applied, parked)

@@ -134,44 +134,70 @@ def post(
     url: Url = None,
     home: Home = None,
     atomic: Atomic = False,
+    receipt: Annotated[Path | None, typer.Option(
+        "--receipt", metavar="FILE", show_default=False,
+        help="Write a signed receipt for each answer, refusals included, one after the other")
+    ] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Post commands; the same command again repeats its first answer."""
     body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     if not body.strip():
         raise Invalid("there is no command to post")
-    if url is not None:
-        found = asyncio.run(_post_remote(url, body, atomic=atomic))
-    else:
-        settings = settings_of(home)
-        with database(settings, create=True) as place:
-            found = asyncio.run(_post_inside(settings, place, body, atomic=atomic))
+    found = post_body(body, url, home, atomic=atomic, receipt=receipt is not None)
+    missing = _write_receipts(receipt, found) if receipt is not None else 0
     if as_json:
         show.emit(found[0] if _is_single(body) else found)
     else:
         _show_verdicts(found)
-    raise typer.Exit(max(exit_of_status(_status(verdict)) for verdict in found))
+    worst = max(exit_of_status(_status(verdict)) for verdict in found)
+    raise typer.Exit(max(worst, Exit.RETRY) if missing else worst)
 
 
-async def _post_remote(url: str, body: bytes, *, atomic: bool) -> list[dict[str, Any]]:
+def post_body(
+    body: bytes, url: str | None, home: Path | None, *, atomic: bool = False, receipt: bool = False
+) -> list[dict[str, Any]]:
+    """Post commands over HTTP or in this process; return a verdict for each, in order."""
+    if url is not None:
+        return asyncio.run(_post_remote(url, body, atomic=atomic, receipt=receipt))
+    settings = settings_of(home)
+    with database(settings, create=True) as place:
+        return asyncio.run(_post_inside(settings, place, body, atomic=atomic, receipt=receipt))
+
+
+def _write_receipts(file: Path, found: list[dict[str, Any]]) -> int:
+    """Write the receipts of the answers, take them out of them, and tell how many are missing."""
+    papers = [verdict.pop("receipt") for verdict in found if "receipt" in verdict]
+    file.write_text("".join(paper for paper in papers if paper), encoding="utf-8", newline="")
+    missing = papers.count(None)
+    if missing:
+        show.note(f"{missing} receipt(s) cannot be made now: post the same commands again")
+    return missing
+
+
+async def _post_remote(
+    url: str, body: bytes, *, atomic: bool, receipt: bool
+) -> list[dict[str, Any]]:
     """Post over HTTP."""
     async with client.remote(url) as service:
-        return await _posted(service, body, atomic=atomic)
+        return await _posted(service, body, atomic=atomic, receipt=receipt)
 
 
 async def _post_inside(
-    settings: Settings, place: Place, body: bytes, *, atomic: bool
+    settings: Settings, place: Place, body: bytes, *, atomic: bool, receipt: bool
 ) -> list[dict[str, Any]]:
     """Post in this process."""
     async with client.inside(settings, place) as service:
-        return await _posted(service, body, atomic=atomic)
+        return await _posted(service, body, atomic=atomic, receipt=receipt)
 
 
-async def _posted(service: httpx.AsyncClient, body: bytes, *, atomic: bool) -> list[dict[str, Any]]:
+async def _posted(
+    service: httpx.AsyncClient, body: bytes, *, atomic: bool, receipt: bool
+) -> list[dict[str, Any]]:
     """Return a verdict for each command of a body, in order."""
     found: list[dict[str, Any]] = []
     for batch, media in _requests(body, whole=atomic):
-        answers = await client.verdicts(service, batch, media, atomic=atomic)
+        answers = await client.verdicts(service, batch, media, atomic=atomic, receipt=receipt)
         for verdict in answers:
             if "item" in verdict:
                 verdict["item"] += len(found)

@@ -8,16 +8,17 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import Annotated, Any
 
+import asyncpg
 import typer
 
-from api.assembly import read_toml
+from api.assembly import keys_of, read_toml
 from api.cli import show
 from api.cli.options import Budget, Home, Json, settings_of
 from api.cli.outcome import Exit
 from api.home import database, settle
 from api.settings import PROJECT, Settings
 from ledger.store.migrate import migrate as apply_migrations
-from ledger.store.pool import Database
+from ledger.store.pool import ROLES, Database
 from projections.rebuild import RebuildReport
 from projections.rebuild import rebuild as rebuild_one
 from projections.registry import NAMES
@@ -58,8 +59,10 @@ def replay(*, home: Home = None, budget: Budget = None, as_json: Json = False) -
 
 def check(*, home: Home = None, as_json: Json = False) -> None:
     """Compare everything that is stored twice; silent when all is well."""
-    from ledger.store.checks import assert_durable  # noqa: PLC0415 - not for `load`
+    from ledger.store.checks import Finding, assert_durable  # noqa: PLC0415 - not for `load`
     from ledger.store.checks import check as check_all  # noqa: PLC0415
+    from ledger.store.tree_check import check_kept  # noqa: PLC0415
+    from projections.checks import check as check_projections  # noqa: PLC0415
 
     settings = settings_of(home)
     with database(settings) as place, show.progress("check", quiet=as_json) as tell:
@@ -67,7 +70,14 @@ def check(*, home: Home = None, as_json: Json = False) -> None:
         async def work() -> Any:
             await assert_durable(place.dsn)
             await settle(settings, place.dsn)
-            return await check_all(place.dsn, progress=tell)
+            found = await check_all(place.dsn, progress=tell)
+            connection = await asyncpg.connect(place.dsn, server_settings={"role": ROLES["reader"]})
+            try:
+                kept = await check_kept(connection, keys_of(settings))
+            finally:
+                await connection.close()
+            found += [Finding(code=code, message=told) for code, told in kept]
+            return found + await check_projections(Database(place.dsn))
 
         findings = asyncio.run(work())
     if as_json:

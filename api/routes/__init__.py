@@ -5,14 +5,18 @@ from api.routes import (
     audit,
     batch,
     budgets,
+    bundles,
     commands,
     events,
     execution,
     exempt,
     kinds,
     lines,
+    proofs,
+    receipts,
     rulebook,
     transfers,
+    tree,
     warnings,
 )
 
@@ -20,6 +24,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         commands, batch, budgets, lines, execution, transfers, accounts, exempt, warnings,
-        audit, events, rulebook, kinds,
+        audit, events, rulebook, kinds, receipts, tree, proofs,
+        bundles,
     )
 )  # fmt: skip

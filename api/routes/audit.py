@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api import paging
+from api import paging, reports
 from api.at_least import AtLeast, reach
 from api.documents import AuditPage, not_modified, problem_answers
 from api.etag import report
 from api.parameters import BudgetQuery, NameQuery, Segment, StrictRoute
 from api.parts import parts_of
-from ledger.dates import to_iso
-from ledger.money import to_text
-from projections.audit_trail import AuditRow, trail
+from projections.audit_trail import trail
 
 router = APIRouter(tags=["reports"], route_class=StrictRoute)
 
@@ -52,27 +50,4 @@ async def get_audit(  # noqa: PLR0913, PLR0917 - each condition is a question of
     found = [row for row in found if row.sequence <= sequence]
     items, following = paging.page(found, limit, lambda row: row.sequence)
     digits = parts.ledger.digits
-    return report(request, {"sequence": sequence, "next": following,
-                            "items": [document(row, digits) for row in items]})  # fmt: skip
-
-
-def document(row: AuditRow, digits: int) -> dict[str, Any]:
-    """Return one row of the trail as JSON types."""
-    return {
-        "sequence": row.sequence, "budget": row.budget, "position": row.position,
-        "kind": row.kind, "recorded_at": to_iso(row.recorded_at), "actor": row.actor,
-        "capacity": row.capacity, "act": row.act, "act_article": row.act_article,
-        "act_date": row.act_date.isoformat() if row.act_date else None, "reason": row.reason,
-        "source": row.source, "line": None if row.line is None else list(row.line),
-        "contract": row.contract, "account": row.account,
-        "effective_from": row.effective_from.isoformat(),
-        "adopted_on": row.adopted_on.isoformat(),
-        "month": row.month.isoformat()[:7] if row.month else None,
-        "changes": [
-            {"subject": change.subject, "measure": change.measure,
-             "before": to_text(change.before_minor, digits),
-             "after": to_text(change.after_minor, digits)}
-            for change in row.changes
-        ],
-        "refused": row.refused, "flags": list(row.flags), "command_id": str(row.command_id),
-    }  # fmt: skip
+    return report(request, reports.trail(sequence, items, following, digits))

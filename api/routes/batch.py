@@ -18,9 +18,10 @@ from fastapi.responses import StreamingResponse
 from api import problems, wire
 from api.documents import problem_answers
 from api.parameters import StrictRoute
-from api.parts import ledger_of
+from api.parts import ledger_of, receipting_of
 from api.problems import Problem
 from api.routes.commands import BODY, verdict
+from api.routes.receipts import Issue, Wanted, receipts
 from ledger.errors import Invalid, LedgerError, OutcomeUnknown, RetryLater, Unavailable
 from ledger.events import Command
 from ledger.service import Ledger
@@ -56,13 +57,15 @@ Results = Sequence[Answer | LedgerError]
 async def post_batch(
     request: Request,
     atomic: Atomic = False,  # noqa: FBT002 - a query parameter
+    receipt: Wanted = False,  # noqa: FBT002 - the same
 ) -> Response:
     """Stream a verdict for each command; one that cannot be read does not stop the others."""
     media = wire.media_type(request, wire.JSON, wire.NDJSON)
     body = await wire.read_body(request, wire.BATCH_BYTES_MAX)
     entries = _lines(body) if media == wire.NDJSON else wire.read_array(body, COMMANDS_MAX)
     ledger = ledger_of(request)
-    answers = _atomic(ledger, entries) if atomic else _streamed(ledger, entries)
+    sign = receipting_of(request).issue if receipt else None
+    answers = _atomic(ledger, entries, sign) if atomic else _streamed(ledger, entries, sign)
     return StreamingResponse(answers, media_type=wire.NDJSON)
 
 
@@ -90,7 +93,7 @@ def _read(ledger: Ledger, entry: Entry) -> Command | Problem:
         return problems.of_error(error)
 
 
-async def _atomic(ledger: Ledger, entries: list[Entry]) -> AsyncIterator[bytes]:
+async def _atomic(ledger: Ledger, entries: list[Entry], sign: Issue | None) -> AsyncIterator[bytes]:
     """Decide all commands as one: everything is written or nothing."""
     read: list[Command | Problem] = []
     for start in range(0, len(entries), CHUNK):
@@ -102,7 +105,7 @@ async def _atomic(ledger: Ledger, entries: list[Entry]) -> AsyncIterator[bytes]:
     else:
         gone = "another command of the atomic request cannot be read"
         results = [_Withheld(gone, command_id=str(c.command_id)) for c in commands]
-    yield _verdicts(ledger, read, results, 1)
+    yield _verdicts(ledger, read, results, 1, await _signed(results, sign))
 
 
 class _Withheld(LedgerError):
@@ -111,7 +114,9 @@ class _Withheld(LedgerError):
     code = "withheld"
 
 
-async def _streamed(ledger: Ledger, entries: list[Entry]) -> AsyncIterator[bytes]:
+async def _streamed(
+    ledger: Ledger, entries: list[Entry], sign: Issue | None
+) -> AsyncIterator[bytes]:
     """Decide chunk after chunk, some ahead of the answers; keep the order of the commands.
 
     Once a chunk could not be decided, no later one is handed to the ledger.
@@ -123,7 +128,7 @@ async def _streamed(ledger: Ledger, entries: list[Entry]) -> AsyncIterator[bytes
         read, first, task = under_way.popleft()
         results = await task
         stopped.extend(r for r in results if isinstance(r, (RetryLater, OutcomeUnknown)))
-        return _verdicts(ledger, read, results, first)
+        return _verdicts(ledger, read, results, first, await _signed(results, sign))
 
     for start in range(0, len(entries), CHUNK):
         read = [_read(ledger, entry) for entry in entries[start : start + CHUNK]]
@@ -150,23 +155,37 @@ async def _submit(
         return [error] * len(commands)
 
 
-def _verdicts(ledger: Ledger, read: list[Command | Problem], results: Results, first: int) -> bytes:
+async def _signed(results: Results, sign: Issue | None) -> dict[int, dict[str, str | None]]:
+    """Return, by place, what receipts add to the verdicts; nothing where none was asked for."""
+    if sign is None:
+        return {}
+    answers = {place: result for place, result in enumerate(results) if isinstance(result, Answer)}
+    papers = await receipts(sign, list(answers.values()))
+    return {place: {"receipt": paper} for place, paper in zip(answers, papers, strict=True)}
+
+
+def _verdicts(
+    ledger: Ledger, read: list[Command | Problem], results: Results, first: int,
+    signed: dict[int, dict[str, str | None]],
+) -> bytes:  # fmt: skip
     """Return one line of JSON for each entry; `first` is the number of the first."""
-    return b"".join(_lines_of(ledger, read, results, first))
+    return b"".join(_lines_of(ledger, read, results, first, signed))
 
 
 def _lines_of(
-    ledger: Ledger, read: list[Command | Problem], results: Results, first: int
-) -> Iterator[bytes]:
+    ledger: Ledger, read: list[Command | Problem], results: Results, first: int,
+    signed: dict[int, dict[str, str | None]],
+) -> Iterator[bytes]:  # fmt: skip
     """Yield each entry's verdict with its newline."""
-    decided = iter(results)
+    decided = enumerate(results)
     for number, item in enumerate(read, first):
-        result = item if isinstance(item, Problem) else next(decided)
+        place, result = (-1, item) if isinstance(item, Problem) else next(decided)
         if isinstance(result, Answer):
             if result.status == "accepted":
                 document = verdict(result)
             else:
                 document = {**problems.of_refusal(result, ledger.digits), "item": number}
+            document |= signed.get(place, {})
         else:
             problem = problems.of_error(result) if isinstance(result, LedgerError) else result
             document = {**problem.document(), "item": number}

@@ -12,6 +12,7 @@ from api.documents import Verdict, problem_answers
 from api.idempotency import with_key
 from api.parameters import StrictRoute
 from api.parts import ledger_of
+from api.routes.receipts import Wanted, with_receipt
 from ledger.dates import to_iso
 from ledger.errors import Invalid, LedgerError
 from ledger.store.answers import Answer
@@ -40,7 +41,10 @@ BODY = (400, 413, 415)
         }],
     },
 )  # fmt: skip
-async def post_command(request: Request) -> Response:
+async def post_command(
+    request: Request,
+    receipt: Wanted = False,  # noqa: FBT002 - a query parameter
+) -> Response:
     """Decide one command: 201 accepted, 409 refused (both are stored), 200 a repeat."""
     ledger = ledger_of(request)
     wire.media_type(request, wire.JSON)
@@ -51,11 +55,12 @@ async def post_command(request: Request) -> Response:
     [result] = await ledger.submit([ledger.read(document)])
     if isinstance(result, LedgerError):
         raise result
+    added = await with_receipt(request, result) if receipt else {}
     if result.status != "accepted":
-        return problems.problem_response(problems.of_refusal(result, ledger.digits))
+        return problems.problem_response({**problems.of_refusal(result, ledger.digits), **added})
     place = f"/v1/commands/{result.command_id}?budget={result.budget}"
     return wire.json_response(
-        verdict(result), 200 if result.replayed else 201, {"Content-Location": place}
+        {**verdict(result), **added}, 200 if result.replayed else 201, {"Content-Location": place}
     )
 
 
@@ -67,14 +72,16 @@ async def post_command(request: Request) -> Response:
                **problem_answers(404, 409, 422, 503)},
 )  # fmt: skip
 async def get_command(
-    request: Request, command_id: UUID, budget: Annotated[BudgetCode, Query()]
-) -> Response:
+    request: Request, command_id: UUID, budget: Annotated[BudgetCode, Query()],
+    receipt: Wanted = False,  # noqa: FBT002 - a query parameter
+) -> Response:  # fmt: skip
     """Repeat the answer: 200 accepted, 409 refused, 404 not stored in this budget."""
     ledger = ledger_of(request)
     result = await ledger.answer(budget, command_id)
+    added = await with_receipt(request, result) if receipt else {}
     if result.status != "accepted":
-        return problems.problem_response(problems.of_refusal(result, ledger.digits))
-    return wire.json_response(verdict(result))
+        return problems.problem_response({**problems.of_refusal(result, ledger.digits), **added})
+    return wire.json_response({**verdict(result), **added})
 
 
 def verdict(answer: Answer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api import paging
+from api import paging, reports
 from api.at_least import AtLeast, reach
 from api.documents import LinePage, not_modified, problem_answers
 from api.etag import report
@@ -15,6 +15,9 @@ from api.parts import fiscal, ledger_of, rules_of
 from projections.budget_execution import lines
 
 router = APIRouter(tags=["budgets"], route_class=StrictRoute)
+AfterNumber = Annotated[
+    int, Query(ge=0, le=2**31 - 1, description="lines after this number: a page's `next`")
+]
 
 
 @router.get("/v1/budgets/{budget}/lines", summary="Lines of a budget", response_class=Response,
@@ -24,9 +27,7 @@ async def get_lines(
     request: Request,
     budget: BudgetPath,
     prefix: Segments = [],  # noqa: B006 - never changed
-    after: Annotated[
-        int, Query(ge=0, le=2**31 - 1, description="lines after this number: a page's `next`")
-    ] = 0,
+    after: AfterNumber = 0,
     limit: paging.Limit = 100,
     at_least: AtLeast = None,
 ) -> Response:
@@ -38,6 +39,4 @@ async def get_lines(
         found = await lines(connection, rules, budget, prefix=tuple(prefix), after=after,
                             limit=limit + 1)  # fmt: skip
     items, following = paging.page(found, limit, lambda line: line.number)
-    shown = [{"number": item.number, "line": list(item.line), "title": item.title}
-             for item in items]  # fmt: skip
-    return report(request, {"budget": budget, "items": shown, "next": following})
+    return report(request, reports.lines(budget, items, following))

@@ -6,13 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api import paging
+from api import paging, reports
 from api.at_least import AtLeast, reach
 from api.documents import WarningPage, not_modified, problem_answers
 from api.etag import report
 from api.parameters import BudgetPath, StrictRoute
 from api.parts import fiscal, parts_of
-from projections.budget_execution import Warned, warnings
+from projections.budget_execution import warnings
 
 router = APIRouter(tags=["reports"], route_class=StrictRoute)
 
@@ -31,28 +31,15 @@ async def get_warnings(
     """Return a page of flagged events by sequence."""
     fiscal(budget)
     await reach(request, at_least)
+    return report(request, await asked(request, budget, after, limit))
+
+
+async def asked(request: Request, budget: str, after: int, limit: int) -> dict[str, Any]:
+    """Return a page of flagged events as JSON types. Raises `NotFound`."""
     parts = parts_of(request)
     sequence = await parts.runner.sequence("budget_execution")
     async with parts.ledger.database.connect("reader") as connection:
         found = await warnings(connection, budget, after_sequence=after, limit=limit + 1)
     found = [item for item in found if item.sequence <= sequence]
     items, following = paging.page(found, limit, lambda item: item.sequence)
-    return report(
-        request,
-        {
-            "budget": budget,
-            "sequence": sequence,
-            "items": [document(item) for item in items],
-            "next": following,
-        },
-    )
-
-
-def document(item: Warned) -> dict[str, Any]:
-    """Return one flagged event as JSON types."""
-    return {
-        "sequence": item.sequence, "position": item.position, "kind": item.kind,
-        "line": None if item.line is None else list(item.line), "contract": item.contract,
-        "effective_from": item.effective_from.isoformat(),
-        "adopted_on": item.adopted_on.isoformat(), "flags": list(item.flags),
-    }  # fmt: skip
+    return reports.warnings(budget, sequence, items, following)

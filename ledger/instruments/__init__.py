@@ -12,6 +12,7 @@ from ledger.instruments import (
     opening,
     payments,
     plans,
+    privacy,
     receipts,
     rulebook,
     sequestration,
@@ -21,5 +22,5 @@ from ledger.instruments import (
 
 __all__ = [
     "adjustment", "amendment", "approval", "commitments", "exemptions", "opening", "payments",
-    "plans", "receipts", "rulebook", "sequestration", "special_accounts", "transfers",
+    "plans", "privacy", "receipts", "rulebook", "sequestration", "special_accounts", "transfers",
 ]  # fmt: skip

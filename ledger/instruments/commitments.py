@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ledger.cells import Key
 from ledger.events import Command, Event, Movement, command, event
-from ledger.terms import Amount, Change, Day, Name, Path, Positive
+from ledger.terms import Amount, Change, Day, Name, Party, Path, Positive
 
 LAW = "K25 109"
 
@@ -27,7 +27,7 @@ class RegisterCommitment(Command):
     line: Path
     amount_minor: Amount
     effective_from: Day
-    payee: Name | None = None
+    payee: Party | None = None
     exception: Literal["reserve", "multi-year", "supplementary"] | None = None
 
     def decide(self, case: Any) -> Iterator[Event]:

@@ -15,7 +15,7 @@ from uuid import UUID
 from ledger.cells import Cell, Key
 from ledger.errors import Refuse
 from ledger.events import Command, Event, Movement, command, event
-from ledger.terms import Amount, Day, Id, Name, Path
+from ledger.terms import Amount, Day, Id, Name, Party, Path
 
 LAW = "K25 110"
 
@@ -29,7 +29,7 @@ class ExecutePayment(Command):
     amount_minor: Amount
     value_date: Day
     contract: Name | None = None
-    payee: Name | None = None
+    payee: Party | None = None
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Pay on a known line; cash, plan and registration are checked as limits."""
@@ -117,7 +117,7 @@ class RejectPayment(Command):
     amount_minor: Amount
     effective_from: Day
     contract: Name | None = None
-    payee: Name | None = None
+    payee: Party | None = None
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Record the rejection on a known line."""

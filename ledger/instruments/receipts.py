@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.events import Command, Event, Movement, command, event
-from ledger.terms import Amount, Day, Name, Path
+from ledger.terms import Amount, Day, Party, Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class _Money(Command):
     line: Path
     amount_minor: Amount
     value_date: Day
-    payer: Name | None = None
+    payer: Party | None = None
 
     def check(self, case: Any) -> None:
         """Refuse a line that is not of receipts."""

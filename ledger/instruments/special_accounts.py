@@ -13,7 +13,7 @@ from typing import Any
 from ledger.cells import Cell, Key
 from ledger.errors import Refuse
 from ledger.events import Command, Event, Movement, command, event
-from ledger.terms import Amount, Day, Name, Text
+from ledger.terms import Amount, Day, Name, Party, Text
 
 STAGES = ("opened", "approved")
 LAW = "K25 106"
@@ -63,7 +63,7 @@ class OpenSpecialAccount(Command):
     not_ahead = True
     account: Name
     purpose: Name
-    owner: Name
+    owner: Party
     effective_from: Day
 
     def decide(self, case: Any) -> Iterator[Event]:
@@ -126,7 +126,7 @@ class CreditSpecialAccount(Command):
     account: Name
     amount_minor: Amount
     value_date: Day
-    payer: Name | None = None
+    payer: Party | None = None
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Credit an open account."""
@@ -172,7 +172,7 @@ class DebitSpecialAccount(Command):
     amount_minor: Amount
     purpose: Text
     value_date: Day
-    payee: Name | None = None
+    payee: Party | None = None
 
     def decide(self, case: Any) -> Iterator[Event]:
         """Debit an open account for its purpose; its balance is checked as a limit."""

@@ -86,9 +86,13 @@ class Signer:
         return self._line(moment.to_bytes(8, "big") + signature)
 
     def _line(self, signature: bytes) -> str:
-        """Write a signature line without its newline (signed-note, Signatures)."""
-        encoded = base64.b64encode(self.key.id + signature).decode()
-        return f"{DASH}{self.key.name} {encoded}"
+        """Write a line of this key."""
+        return write_line(self.key.name, self.key.id, signature)
+
+
+def write_line(name: str, identifier: bytes, signature: bytes) -> str:
+    """Write a signature line without its newline (signed-note, Signatures)."""
+    return f"{DASH}{name} {_base64(identifier + signature)}"
 
 
 def write_note(text: bytes, lines: Iterable[str]) -> bytes:

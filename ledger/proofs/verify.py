@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import hashlib
+import importlib
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,12 @@ class ProofError(Exception):
         self.code = code
 
 
+def require(held: object, code: str, message: str) -> None:
+    """Raise a ProofError unless it held."""
+    if not held:
+        raise ProofError(code, message)
+
+
 def leaf_hash(leaf: bytes) -> bytes:
     """Return the hash of a leaf (RFC 9162 section 2.1.1)."""
     return hashlib.sha256(b"\x00" + leaf).digest()
@@ -67,8 +73,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Hashes, root: by
     computed = leaf
     for other, on_left in _steps(index, size - 1, proof):
         computed = node_hash(other, computed) if on_left else node_hash(computed, other)
-    if computed != root:
-        raise ProofError("inclusion", "the inclusion proof leads to another root")
+    require(computed == root, "inclusion", "the inclusion proof leads to another root")
 
 
 def verify_consistency(size: int, grown: int, root: bytes, new_root: bytes, proof: Hashes) -> None:
@@ -79,12 +84,10 @@ def verify_consistency(size: int, grown: int, root: bytes, new_root: bytes, proo
     if size in (0, grown):
         if root != (new_root if size else EMPTY_ROOT) or (grown == 0 and new_root != EMPTY_ROOT):
             raise ProofError("fork", f"two different roots for one tree of {size} leaves")
-        if proof:
-            raise ProofError("consistency", "this consistency proof must be empty")
+        require(not proof, "consistency", "this consistency proof must be empty")
         return
     path = [root, *proof] if size & (size - 1) == 0 else list(proof)
-    if not path:
-        raise ProofError("consistency", "the consistency proof is empty")
+    require(path, "consistency", "the consistency proof is empty")
     place, last = size - 1, grown - 1
     while place & 1:
         place, last = place >> 1, last >> 1
@@ -99,15 +102,13 @@ def verify_consistency(size: int, grown: int, root: bytes, new_root: bytes, proo
 def _steps(place: int, last: int, proof: Hashes) -> Iterator[tuple[bytes, bool]]:
     """Yield each hash of a proof and whether it stands on the left, from the leaves to the root."""
     for other in proof:
-        if last == 0:
-            raise ProofError("length", "the proof is too long")
+        require(last, "length", "the proof is too long")
         on_left = bool(place & 1) or place == last
         yield other, on_left
         while on_left and place & 1 == 0 and place:
             place, last = place >> 1, last >> 1
         place, last = place >> 1, last >> 1
-    if last:
-        raise ProofError("length", "the proof is too short")
+    require(not last, "length", "the proof is too short")
 
 
 def _check_hashes(hashes: Iterable[bytes]) -> None:
@@ -120,10 +121,10 @@ def decode_base64(text: str) -> bytes:
     """Read standard Base 64 in its one canonical spelling (RFC 4648 sections 3.5 and 4)."""
     try:
         raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise ProofError("malformed", "not Base 64") from error
-    if base64.b64encode(raw).decode() != text:
-        raise ProofError("malformed", "Base 64 in another spelling than the canonical one")
+    same = base64.b64encode(raw).decode() == text
+    require(same, "malformed", "Base 64 in another spelling than the canonical one")
     return raw
 
 
@@ -158,11 +159,10 @@ class Key:
     def parse(cls, text: str) -> Key:
         """Read a vkey: `<name>+<hex key id>+<base64 of type and key>`."""
         parts = text.split("+", 2)
-        if len(parts) != 3:  # noqa: PLR2004 - name, id, key
-            raise ProofError("malformed", "a verifier key has three parts")
+        require(len(parts) == 3, "malformed", "a verifier key has three parts")  # noqa: PLR2004
         raw = decode_base64(parts[2])
-        if raw[:1] not in (b"\x01", b"\x04") or len(raw) != 1 + HASH_BYTES:
-            raise ProofError("malformed", "not an Ed25519 verifier key of type 1 or 4")
+        known = raw[:1] in (b"\x01", b"\x04") and len(raw) == 1 + HASH_BYTES
+        require(known, "malformed", "not an Ed25519 verifier key of type 1 or 4")
         key = cls(parts[0], raw[0], raw[1:])
         if not is_key_name(key.name) or key.id.hex() != parts[1]:
             raise ProofError("malformed", "the verifier key's name or id is not its own")
@@ -210,8 +210,7 @@ class Note:
     @classmethod
     def parse(cls, raw: bytes) -> Note:
         """Read a signed note (signed-note, Format); nothing is verified yet."""
-        if len(raw) > NOTE_BYTES_MAX:
-            raise ProofError("malformed", "the note is too long")
+        require(len(raw) <= NOTE_BYTES_MAX, "malformed", "the note is too long")
         try:
             whole = raw.decode()
         except UnicodeDecodeError as error:
@@ -220,8 +219,7 @@ class Note:
         if not parted or not block.endswith("\n") or any(c < " " and c != "\n" for c in whole):
             raise ProofError("malformed", "not a signed note")
         lines = block[:-1].split("\n")
-        if len(lines) > SIGNATURES_MAX:
-            raise ProofError("malformed", "too many signatures")
+        require(len(lines) <= SIGNATURES_MAX, "malformed", "too many signatures")
         return cls((text + "\n").encode(), tuple(_signature_line(line) for line in lines))
 
     def verified(self, keys: Iterable[Key]) -> list[tuple[Key, int]]:
@@ -245,8 +243,7 @@ def _signature_line(line: str) -> tuple[str, bytes, bytes]:
     if not line.startswith(DASH) or not parted or not is_key_name(name):
         raise ProofError("malformed", "not a signature line")
     raw = decode_base64(encoded)
-    if len(raw) < 5:  # noqa: PLR2004 - four bytes of key id and at least one of signature
-        raise ProofError("malformed", "a signature that is too short")
+    require(len(raw) > 4, "malformed", "a signature that is too short")  # noqa: PLR2004 - key id
     return name, raw[:4], raw[4:]
 
 
@@ -275,8 +272,7 @@ class Checkpoint:
         if len(lines) < 4 or lines.pop() or not all(lines):  # noqa: PLR2004 - three and the end
             raise ProofError("malformed", "a checkpoint has three non-empty lines or more")
         size, root = decode_decimal(lines[1]), _decode_hashes(lines[2:3])[0]
-        if size == 0 and root != EMPTY_ROOT:
-            raise ProofError("malformed", "an empty tree with a root of its own")
+        require(size or root == EMPTY_ROOT, "malformed", "an empty tree with a root of its own")
         return cls(lines[0], size, root, tuple(lines[3:]))
 
 
@@ -295,26 +291,24 @@ class Trust:
         wrong += [key.name for key in self.witnesses if key.kind != COSIGNATURE]
         if wrong or not self.keys:
             raise ProofError("trust", f"a log key has type 1, a witness key type 4: {wrong}")
-        publics = {key.public for key in (*self.keys, *self.witnesses)}
-        if len(publics) != len(self.keys) + len(self.witnesses):
-            raise ProofError("trust", "one public key is named twice")
-        if not 0 <= self.quorum <= len(self.witnesses):
-            raise ProofError("trust", f"a quorum of {self.quorum} cannot be reached")
+        publics = [key.public for key in (*self.keys, *self.witnesses)]
+        require(len(publics) == len(set(publics)), "trust", "one public key is named twice")
+        reached = 0 <= self.quorum <= len(self.witnesses)
+        require(reached, "trust", f"a quorum of {self.quorum} cannot be reached")
 
     def open(self, raw: bytes) -> Checkpoint:
         """Return a checkpoint that a trusted key and enough witnesses signed, or raise."""
         note = Note.parse(raw)
         signed = note.verified((*self.keys, *self.witnesses))
-        if not any(key in self.keys for key, _ in signed):
-            raise ProofError("signature", "no signature of a trusted key of the log")
+        ours = any(key in self.keys for key, _ in signed)
+        require(ours, "signature", "no signature of a trusted key of the log")
         head = Checkpoint.parse(note.text)
         if head.origin != self.origin:
             raise ProofError("origin", f"the log calls itself {head.origin}, not {self.origin}")
         cosigned = tuple((key, moment) for key, moment in signed if key in self.witnesses)
         if len(cosigned) < self.quorum:
             raise ProofError("quorum", f"{len(cosigned)} of {self.quorum} cosignatures needed")
-        if head.size == 0:
-            raise ProofError("empty", "the log signed an empty tree: it shows no event at all")
+        require(head.size, "empty", "the log signed an empty tree: it shows no event at all")
         return Checkpoint(head.origin, head.size, head.root, head.extensions, raw, cosigned)
 
 
@@ -331,13 +325,11 @@ class InclusionFile:
     def parse(cls, raw: bytes) -> InclusionFile:
         """Read the file; nothing is verified yet."""
         lines, checkpoint = _split(raw)
-        if lines[0] != PROOF_HEADER:
-            raise ProofError("malformed", f"the file does not begin with {PROOF_HEADER}")
+        require(lines[0] == PROOF_HEADER, "malformed", f"the file is no {PROOF_HEADER}")
         extra, rest = b"", lines[1:]
         if rest and rest[0].startswith("extra "):
             extra, rest = decode_base64(rest[0][6:]), rest[1:]
-        if not rest or not rest[0].startswith("index "):
-            raise ProofError("malformed", "the proof names no index")
+        require(rest and rest[0].startswith("index "), "malformed", "the proof names no index")
         return cls(decode_decimal(rest[0][6:]), _decode_hashes(rest[1:]), checkpoint, extra)
 
 
@@ -353,8 +345,7 @@ class ConsistencyFile:
     def parse(cls, raw: bytes) -> ConsistencyFile:
         """Read the file; nothing is verified yet."""
         lines, checkpoint = _split(raw)
-        if not lines[0].startswith("old "):
-            raise ProofError("malformed", "a consistency file begins with `old <size>`")
+        require(lines[0].startswith("old "), "malformed", "the file does not begin with `old `")
         return cls(decode_decimal(lines[0][4:]), _decode_hashes(lines[1:]), checkpoint)
 
 
@@ -368,8 +359,8 @@ def _split(raw: bytes) -> tuple[list[str], bytes]:
 
 def join(old: Checkpoint, new: Checkpoint, proof: ConsistencyFile | None) -> None:
     """Raise unless the new tree is the old one grown; a fork between two signed roots is named."""
-    if new.size < old.size:
-        raise ProofError("shrunk", f"the log had {old.size} events and now shows {new.size}")
+    shrunk = f"the log had {old.size} events and now shows {new.size}"
+    require(new.size >= old.size, "shrunk", shrunk)
     if new.size == old.size:
         verify_consistency(old.size, new.size, old.root, new.root, ())
         return
@@ -380,10 +371,8 @@ def join(old: Checkpoint, new: Checkpoint, proof: ConsistencyFile | None) -> Non
     try:
         verify_consistency(old.size, new.size, old.root, new.root, proof.hashes)
     except ProofError as error:
-        raise ProofError(
-            "inconsistent",
-            f"{error}: if the log has no better proof from {old.size} to {new.size}, it has forked",
-        ) from error
+        hint = f"if the log has no better proof from {old.size} to {new.size}, it has forked"
+        raise ProofError("inconsistent", f"{error}: {hint}") from error
 
 
 def remember(path: Path, head: Checkpoint) -> None:
@@ -411,48 +400,54 @@ def describe_leaf(leaf: bytes, body: bytes | None) -> str:
 
 def _check_checkpoint(options: argparse.Namespace, trust: Trust, seen: Checkpoint | None) -> str:
     """Verify a checkpoint and that the remembered tree grew into it."""
-    head = trust.open(options.file.read_bytes())
-    if seen is None:
-        grown = "first one seen: nothing to compare with"
-    else:
+    head, grown = trust.open(options.file.read_bytes()), "first one seen: nothing to compare with"
+    if seen is not None:
         join(seen, head, options.proof)
         grown = f"the same tree as remembered at {seen.size}"
-    if options.state and (seen is None or head.size > seen.size):
-        remember(options.state, head)
-    return f"OK checkpoint {head.origin} size {head.size} ({grown}){_witnessed(head)}"
+    follow(options, seen, head)
+    return f"OK checkpoint {head.origin} size {head.size} ({grown}){witnessed(head)}"
 
 
 def _check_proof(options: argparse.Namespace, trust: Trust, seen: Checkpoint | None) -> str:
-    """Verify an inclusion proof, and that its tree is part of the remembered one or grew from it.
-
-    A proof is often older than what is remembered: that is no shrunken tree.
-    """
+    """Verify an inclusion proof, and that its tree and the remembered one are one tree."""
     paper = InclusionFile.parse(options.file.read_bytes())
     head = trust.open(paper.checkpoint)
     leaf = options.leaf.read_bytes() if options.leaf else paper.extra
     if not leaf:
         raise ProofError("leaf", "the file carries no leaf: name one with --leaf")
     verify_inclusion(paper.index, head.size, leaf_hash(leaf), paper.hashes, head.root)
+    said = describe_leaf(leaf, options.body.read_bytes() if options.body else None)
+    follow(options, seen, head)
+    place = f"OK event {paper.index + 1} of {head.size} in {head.origin}"
+    return f"{place}{witnessed(head)}\n{said}"
+
+
+def follow(options: argparse.Namespace, seen: Checkpoint | None, head: Checkpoint) -> None:
+    """Raise unless a paper's tree and the remembered one are one tree; remember the larger.
+
+    A paper is often older than what is remembered: that is no shrunken tree.
+    """
     if seen is not None:
         older, newer = sorted((seen, head), key=lambda one: one.size)
         join(older, newer, options.proof)
-    said = describe_leaf(leaf, options.body.read_bytes() if options.body else None)
     if options.state and (seen is None or head.size > seen.size):
         remember(options.state, head)
-    place = f"OK event {paper.index + 1} of {head.size} in {head.origin}"
-    return f"{place}{_witnessed(head)}\n{said}"
 
 
-def _witnessed(head: Checkpoint) -> str:
+def witnessed(head: Checkpoint) -> str:
     """Say who cosigned and when (POSIX seconds)."""
     return "".join(f"\n  cosigned by {key.name} at {moment}" for key, moment in head.cosigned)
+
+
+Check = Callable[[argparse.Namespace, Trust, Checkpoint | None], str]
+CHECKS: Mapping[str, Check] = {"checkpoint": _check_checkpoint, "proof": _check_proof}
 
 
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(prog="verify", description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
-    add("what", choices=("checkpoint", "proof"), help="a signed checkpoint or a .tlog-proof file")
+    add("what", choices=(*CHECKS, "bundle"), help="a checkpoint, a .tlog-proof, a report's bundle")
     add("file", type=Path)
     add("--key", action="append", required=True, help="the log's vkey; again after a rotation")
     add("--origin", help="the log's name, if it is not the key's")
@@ -465,9 +460,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Verify one file; return 0, 1 where nothing is proven, 3 where the log is to be accused."""
+def main(arguments: Sequence[str] | None = None, checks: Mapping[str, Check] | None = None) -> int:
+    """Verify one file; return 0, 1 where nothing is proven, 3 where the log is to be accused.
+
+    A bundle needs `bundle.py` and `sums.py` too: all in one file, see `ledger.proofs.single`.
+    """
     options = _parser().parse_args(arguments)
+    if options.what not in (checks := checks or CHECKS):
+        return int(importlib.import_module("ledger.proofs.bundle").run(arguments))
     seen: Checkpoint | None = None
     try:
         keys = tuple(Key.parse(text) for text in options.key)
@@ -477,8 +477,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seen = Trust(keys, trust.origin).open(options.state.read_bytes())
         path = options.consistency
         options.proof = ConsistencyFile.parse(path.read_bytes()) if path else None
-        check = _check_checkpoint if options.what == "checkpoint" else _check_proof
-        sys.stdout.write(check(options, trust, seen) + "\n")
+        sys.stdout.write(checks[options.what](options, trust, seen) + "\n")
     except (OSError, ProofError) as error:
         code = getattr(error, "code", "file")
         if code not in ALARMS:

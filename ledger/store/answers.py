@@ -15,6 +15,7 @@ from uuid import UUID
 from ledger.decision import Decision
 from ledger.errors import LedgerError, Refusal
 from ledger.events import Command, Event, decode
+from ledger.store.annex import Kept, compare_annex, same_annex
 from ledger.store.read import Head
 from ledger.store.sql import sql
 
@@ -65,9 +66,11 @@ def _answer(first: Event, events: int, budget: str, refusal: Refusal | None) -> 
     )  # fmt: skip
 
 
-def compare(earlier: Command | None, answer: Answer, asked: Command) -> Answer | LedgerError:
+def compare(
+    earlier: Command | None, answer: Answer, asked: Command, kept: Kept | None = None
+) -> Answer | LedgerError:
     """Repeat an answer if the command is the same, else say that its id was used before."""
-    if earlier == asked:
+    if earlier == asked and same_annex(earlier, asked, kept):
         return replace(answer, replayed=True)
     return CommandIdReused(
         "the command id was used for another command", command_id=str(asked.command_id),
@@ -84,6 +87,8 @@ class Recent:
 
     def remember(self, asked: Command, answer: Answer) -> None:
         """Keep a stored answer for a while."""
+        if asked.annex is not None:
+            return  # personal values are kept in one place, where they can be erased
         self._answers[asked.command_id] = (asked, answer)
         if len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
@@ -113,15 +118,23 @@ async def stored_answers(
     for region, wanted in ids.items():
         for row in await connection.fetch(sql("queries/find_commands"), region, wanted):
             rows.setdefault((region, row["command_id"]), []).append(row)
+    kept = {
+        region: await compare_annex(
+            connection, region, [c for c in commands if regions.get(c.budget) == region]
+        )
+        for region in ids
+    }
     found: list[Answer | LedgerError | None] = []
     for asked in commands:
-        hits = rows.get((regions.get(asked.budget, -1), asked.command_id), [])
-        found.append(_match(asked, hits, sent) if hits else None)
+        region = regions.get(asked.budget, -1)
+        hits = rows.get((region, asked.command_id), [])
+        values = kept.get(region, {}).get(asked.command_id, {})
+        found.append(_match(asked, hits, sent, values) if hits else None)
     return found
 
 
 def _match(
-    asked: Command, rows: Sequence[Any], sent: Mapping[tuple[int, int], bytes]
+    asked: Command, rows: Sequence[Any], sent: Mapping[tuple[int, int], bytes], kept: Kept
 ) -> Answer | LedgerError:
     """Compare a command with the rows stored under its id."""
     own = next((row for row in rows if row["code"] == asked.budget), rows[0])
@@ -129,7 +142,7 @@ def _match(
     answer = _answer(fact, own["events"], own["code"], getattr(fact, "refusal", None))
     if own["code"] == asked.budget and sent.get((own["log"], own["position"])) == own["hash"]:
         return answer
-    return compare(fact.asked, answer, asked)
+    return compare(fact.asked, answer, asked, kept)
 
 
 async def find_answer(connection: Any, head: Head, command_id: UUID) -> Answer | None:

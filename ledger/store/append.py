@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -23,17 +23,18 @@ from ledger.errors import (
     RetryLater,
     Unavailable,
 )
-from ledger.events import Command
+from ledger.events import RULEBOOK, Command
 from ledger.rules import Rules
 from ledger.store.answers import Recent
-from ledger.store.attempt import Attempt, Item, Result, Sent
+from ledger.store.attempt import Attempt, Sent
 from ledger.store.cache import Cache
 from ledger.store.pool import CONFLICT, Database, is_lost
+from ledger.store.waiting import BATCH, Item, Result, Waiting
 
 log = logging.getLogger(__name__)
 
-BATCH = 512
-"""Most commands decided and written together (a larger atomic request stays whole)."""
+AHEAD = 32
+"""Fewer commands than this wait for the batch that is being written instead of going ahead."""
 ATTEMPTS = 12
 """Most conflicts with other writers before a batch is given back."""
 GIVE_UP_SECONDS = 20.0
@@ -42,6 +43,20 @@ ANSWER_SECONDS = 30.0
 """A statement without an answer for so long counts as lost."""
 ALONE_SECONDS = 5.0
 """After another writer was seen, heads are locked before deciding for this long."""
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A decided batch that is being written."""
+
+    items: Sequence[Item]
+    attempt: Attempt
+    writing: asyncio.Task[None]
+
+    async def is_written(self) -> bool:
+        """Wait until it is over; tell whether it succeeded."""
+        await asyncio.wait({self.writing})
+        return self.writing.exception() is None
 
 
 class Appender:
@@ -56,12 +71,13 @@ class Appender:
         self.queue_commands_max = queue_commands_max
         self.recent = Recent()
         self.cache = Cache()
-        self.after_append: Callable[[], None] = lambda: None
-        self._queue: deque[Item] = deque()
+        self.after_append: Callable[[Iterable[tuple[int, int]] | None], None] = lambda _moved: None
+        self._queue = Waiting()
         self._waiting = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._connection: Any = None
+        self._reading: Any = None
         self._rival_until = 0.0
         self._lost_since: float | None = None
         self._closing = False
@@ -83,7 +99,8 @@ class Appender:
 
     async def start(self) -> None:
         """Load the rulebook and start taking commands."""
-        await self.cache.load_rules(await self._connected())
+        self._connection = await self._connected(self._connection)
+        await self.cache.load_rules(self._connection)
         self._task = asyncio.create_task(self._run(), name="appender")
 
     async def stop(self) -> None:
@@ -116,42 +133,84 @@ class Appender:
     def _put(self, commands: Sequence[Command], *, atomic: bool) -> asyncio.Future[list[Result]]:
         """Put commands that are decided together into the queue."""
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-        self._queue.append(Item(commands, atomic, done, [None] * len(commands)))
+        head = self.cache.heads.get(commands[0].budget) if commands else None
+        item = Item(commands, atomic, done, [None] * len(commands))
+        self._queue.put(item, head.region if head else 0)
         self._waiting += len(commands)
         self._wake.set()
         return done
 
     async def _run(self) -> None:
-        """Take batches until stopped and empty."""
-        while True:
-            if not self._queue:
-                if self._closing:
-                    return
+        """Decide one batch while the one before is being written, until stopped and empty."""
+        flight: Flight | None = None
+        while flight or self._queue.items or not self._closing:
+            if self._queue.commands < (AHEAD if flight else 1):
                 self._wake.clear()
-                await self._wake.wait()
+                if flight is not None and flight.writing.done():
+                    await self._land(flight)
+                    flight = None
+                else:
+                    await self._wake.wait()
                 continue
-            items = self._take()
-            try:
+            items = self._queue.take(whole=flight is not None)
+            attempt = await self._decide_ahead(items, flight)
+            following = None
+            if flight is None or await flight.is_written():
+                following = self._launch(items, attempt) if attempt else None
+            if flight is not None:
+                await self._land(flight)
+            if following is None:
+                self.cache.rewind()
                 await self._handle(items, {})
-            finally:
                 self._waiting -= sum(len(item.commands) for item in items)
+            flight = following
+            await asyncio.sleep(0)  # those who got their answers may ask again
 
-    def _take(self) -> list[Item]:
-        """Take waiting items up to the batch size; an atomic one goes alone."""
-        items = [self._queue.popleft()]
-        count = len(items[0].commands)
-        while (
-            self._queue and not items[0].atomic and not self._queue[0].atomic
-            and count + len(self._queue[0].commands) <= BATCH
-        ):  # fmt: skip
-            items.append(self._queue.popleft())
-            count += len(items[-1].commands)
-        return items
+    async def _decide_ahead(self, items: Sequence[Item], flight: Flight | None) -> Attempt | None:
+        """Decide a batch without a lock; None for one that must go the careful way."""
+        now = asyncio.get_running_loop().time()
+        if now < self._rival_until or any(
+            item.atomic or any(map(_is_special, item.commands)) for item in items
+        ):
+            return None
+        try:
+            self._connection = await self._connected(self._connection)
+            self._reading = await self._connected(self._reading)
+            attempt = Attempt(self.cache, self.recent, self._connection, self.clock(),
+                              flight.attempt if flight else None)  # fmt: skip
+            await attempt.prepare(items, self._reading)
+        except Exception as error:  # noqa: BLE001 - the careful way meets it again
+            log.debug("a batch goes the careful way: %r", error)
+            return None
+        return attempt
 
-    async def _handle(self, items: Sequence[Item], sent: Sent) -> None:
+    def _launch(self, items: Sequence[Item], attempt: Attempt) -> Flight:
+        """Begin to write a decided batch."""
+        flight = Flight(items, attempt, asyncio.create_task(attempt.write(), name="write"))
+        flight.writing.add_done_callback(lambda _: self._wake.set())
+        return flight
+
+    async def _land(self, flight: Flight) -> None:
+        """Answer a written batch; what could not be written is decided again, carefully."""
+        if await flight.is_written():
+            flight.attempt.conclude(flight.items)
+            self._lost_since = None
+            self._succeed(flight.items, flight.attempt.moved())
+        else:
+            self.cache.rewind()
+            error, sent = flight.writing.exception(), {}
+            if isinstance(error, CONFLICT):
+                self._rival_until = asyncio.get_running_loop().time() + ALONE_SECONDS
+            elif isinstance(error, Exception) and is_lost(error):
+                sent = flight.attempt.sent
+                self._disconnect()
+            await self._handle(flight.items, sent, look=True)
+        self._waiting -= sum(len(item.commands) for item in flight.items)
+
+    async def _handle(self, items: Sequence[Item], sent: Sent, *, look: bool = False) -> None:
         """Process a batch; where one command makes it fail, halve it until that one is alone."""
         try:
-            await self._process(items, sent)
+            await self._process(items, sent, look=look)
         except (RetryLater, OutcomeUnknown) as error:
             for item in items:
                 item.finish(error)
@@ -169,26 +228,32 @@ class Appender:
             for item in items:
                 item.finish(failed or Broken(f"the appender failed: {error!r}"))
         else:
-            for item in items:
-                item.finish()
-            self.cache.trim()
-            self.after_append()
+            self._succeed(items)
 
-    async def _process(self, items: Sequence[Item], sent: Sent) -> None:
+    def _succeed(
+        self, items: Sequence[Item], moved: Iterable[tuple[int, int]] | None = None
+    ) -> None:
+        """Hand out the results of a batch that is written; say which logs it moved, if known."""
+        for item in items:
+            item.finish()
+        self.cache.settle()
+        self.after_append(moved)
+
+    async def _process(self, items: Sequence[Item], sent: Sent, *, look: bool) -> None:
         """Decide and write a batch, again and again until every command has its result.
 
         `sent` gathers what a lost connection may have stored. An atomic request looks into the
         log first: its repeat would write nothing that the log could refuse.
         """
         loop = asyncio.get_running_loop()
-        look = bool(sent) or items[0].atomic
+        look = look or bool(sent) or items[0].atomic
         conflicts = losses = 0
         while True:
             attempt = None
             locked = look or conflicts > 0 or loop.time() < self._rival_until
             try:
-                connection = await self._connected()
-                attempt = Attempt(self.cache, self.recent, connection, self.clock())
+                self._connection = await self._connected(self._connection)
+                attempt = Attempt(self.cache, self.recent, self._connection, self.clock())
                 await attempt.run(items, locked=locked, before=sent if look else None)
             except (*CONFLICT, asyncpg.UniqueViolationError) as error:
                 self.cache.rewind()
@@ -229,17 +294,24 @@ class Appender:
             raise OutcomeUnknown(f"the database was lost while writing: {error!r}") from error
         raise Unavailable(f"the database does not answer: {error!r}") from error
 
-    async def _connected(self) -> Any:
-        """Return the appender's own connection, a new one where it is lost."""
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self.database.listen("writer", answer_seconds=ANSWER_SECONDS)
-        return self._connection
+    async def _connected(self, connection: Any) -> Any:
+        """Return a connection of the appender's own, a new one where it is lost."""
+        if connection is None or connection.is_closed():
+            return await self.database.listen("writer", answer_seconds=ANSWER_SECONDS)
+        return connection
 
     def _disconnect(self) -> None:
-        """Drop the connection without a word: the server may not listen any more."""
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        """Drop the connections without a word: the server may not listen any more."""
+        for connection in (self._connection, self._reading):
+            if connection is not None:
+                connection.terminate()
+        self._connection = self._reading = None
+
+
+def _is_special(asked: Command) -> bool:
+    """Tell whether a command makes more than events: a log, a rule, an annex."""
+    return (asked.budget == RULEBOOK or asked.name == "OpenBudget" or asked.annex is not None
+            or asked.erases)  # fmt: skip
 
 
 def _halves(items: Sequence[Item]) -> Iterator[list[Item]]:

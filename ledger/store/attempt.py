@@ -7,117 +7,114 @@ result at once.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from ledger.cells import Missing
 from ledger.decision import Decision, decide
 from ledger.errors import Broken, LedgerError, NotFound
-from ledger.events import RULEBOOK, Command
+from ledger.events import RULEBOOK, Command, log_id
+from ledger.store.annex import write_annex
 from ledger.store.answers import Answer, Recent, answer_of, compare, stored_answers
 from ledger.store.cache import Cache, codes_of
 from ledger.store.pool import transaction
-from ledger.store.rows import Batch, stage, year_of
-from ledger.store.sql import sql
+from ledger.store.rows import Batch, append_statement, stage, year_of
+from ledger.store.waiting import Item, Result
 
 log = logging.getLogger(__name__)
 
-Result = Answer | LedgerError
 Sent = dict[tuple[int, int], bytes]
 """Chain hash by log and position of what was sent and may have been stored."""
-
-
-@dataclass
-class Item:
-    """A request waiting in the queue: commands decided together, one result each."""
-
-    commands: Sequence[Command]
-    atomic: bool
-    done: asyncio.Future[list[Result]]
-    results: list[Result | None]
-    pending: dict[int, Result] = field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether a command has no result yet."""
-        return None in self.results
-
-    def open_commands(self) -> list[Command]:
-        """Return the commands without a result."""
-        return [asked for asked, result in zip(self.commands, self.results, strict=True)
-                if result is None]  # fmt: skip
-
-    def finish(self, otherwise: LedgerError | None = None) -> None:
-        """Hand out the results; `otherwise` stands for those that are still open."""
-        if not self.done.done():
-            self.done.set_result([result or otherwise or Broken("no result")
-                                  for result in self.results])  # fmt: skip
 
 
 class Attempt:
     """Decides and writes once; `sent` is what a lost connection leaves unknown."""
 
-    def __init__(self, cache: Cache, recent: Recent, connection: Any, now: int) -> None:
-        """Take the clock's time in microseconds for everything decided here."""
+    def __init__(
+        self, cache: Cache, recent: Recent, connection: Any, now: int,
+        ahead: Attempt | None = None,
+    ) -> None:  # fmt: skip
+        """Take the clock's time in microseconds for everything decided here.
+
+        `ahead` is what is being written meanwhile; this one counts only if that succeeds.
+        """
         self.cache = cache
         self.recent = recent
         self.connection = connection
         self.now = now
         self.sent: Sent = {}
         self._batches: dict[int, Batch] = {}
-        self._seen: dict[UUID, tuple[Command, Answer]] = {}
+        self._arguments: list[Any] = []
+        self.seen: dict[UUID, tuple[Command, Answer]] = {}
+        self._ahead = ahead.seen if ahead else {}
         self._years: set[int] = set()
+        self._annexed: list[tuple[int, Command]] = []
+        self._reading = connection
 
     async def run(self, items: Sequence[Item], *, locked: bool, before: Sent | None = None) -> None:
         """Give every open command its result.
 
         `before`, what earlier attempts sent, asks for a look into the log first.
         """
-        cache, connection = self.cache, self.connection
-        cache.begin()
-        for item in items:
-            item.pending.clear()
-        await cache.know(connection, {code for item in items for code in codes_of(item.commands)})
-        self._find(items)
-        if locked:
-            async with transaction(connection):
+        if not locked:
+            await self.prepare(items, self.connection)
+            await self.write()
+        else:
+            await self._start(items, self.connection)
+            async with transaction(self.connection):
                 codes = {code for item in items for code in codes_of(item.open_commands())}
-                await cache.lock(connection, codes)
+                await self.cache.lock(self.connection, codes)
                 if before is not None:
                     await self._settle(items, before)
                 await self._decide(items)
                 await self._write()
-        else:
-            codes = {code for item in items for code in codes_of(item.open_commands())}
-            if cache.rules.position == 0:
-                await cache.load_rules(connection)
-            await cache.load(connection, codes)
-            await self._decide(items)
-            if len(self._batches) == 1 and not self._opens():
+        self.conclude(items)
+
+    async def prepare(self, items: Sequence[Item], reading: Any) -> None:
+        """Decide every open command; what has to be loaded is read through `reading`."""
+        await self._start(items, reading)
+        if self.cache.rules.position == 0:
+            await self.cache.load_rules(reading)
+        codes = {code for item in items for code in codes_of(item.open_commands())}
+        await self.cache.load(reading, codes)
+        await self._decide(items)
+
+    async def write(self) -> None:
+        """Write what was decided: one statement where nothing has to be made beforehand."""
+        if self._opens() or self._annexed:
+            async with transaction(self.connection):
                 await self._write()
-            elif self._batches:
-                async with transaction(connection):
-                    await self._write()
-        self._conclude(items)
+        elif self._batches:
+            await self._write()
+
+    async def _start(self, items: Sequence[Item], reading: Any) -> None:
+        """Find the budgets of the commands and what is answered already."""
+        self._reading = reading
+        self.cache.begin()
+        for item in items:
+            item.pending.clear()
+        heads = self.cache.heads
+        codes = {code for item in items for code in codes_of(item.commands)}
+        if not codes <= heads.keys():
+            await self.cache.know(reading, codes)
+        self._find(items)
 
     def _find(self, items: Sequence[Item]) -> None:
         """Answer repeats from memory and commands on budgets that do not exist."""
-        heads = self.cache.heads
+        heads, recent = self.cache.heads, self.recent
         opening = {c.budget for item in items for c in item.commands if c.name == "OpenBudget"}
         for item in items:
             for place, asked in enumerate(item.commands):
                 if item.results[place] is not None:
                     continue
-                missing = [code for code in asked.budgets() if code not in heads
-                           and code not in opening and code != RULEBOOK]  # fmt: skip
-                if missing:
-                    item.results[place] = _unknown(missing[0])
+                for code in asked.budgets():
+                    if code not in heads and code not in opening and code != RULEBOOK:
+                        item.results[place] = _unknown(code)
+                        break
                 else:
-                    item.results[place] = self.recent.answer(asked)
+                    item.results[place] = recent.answer(asked)
 
     async def _settle(self, items: Sequence[Item], before: Sent) -> None:
         """Look up what is stored: sent before, or by somebody else under the same id."""
@@ -131,23 +128,23 @@ class Attempt:
         """Decide every open command in order against the remembered cells."""
         open_items = [item for item in items if item.is_open]
         await self.cache.load_contracts(
-            self.connection, (c for item in open_items for c in item.open_commands())
+            self._reading, (c for item in open_items for c in item.open_commands())
         )
         for item in open_items:
             for place, asked in enumerate(item.commands):
                 if item.results[place] is None:
                     item.pending[place] = await self._decide_new(asked)
-            verdicts = [item.pending.get(place, result)
-                        for place, result in enumerate(item.results)]  # fmt: skip
             if item.atomic and any(
-                isinstance(v, LedgerError) or (isinstance(v, Answer) and v.status == "refused")
-                for v in verdicts
+                isinstance(verdict, LedgerError) or verdict.status == "refused"
+                for place, result in enumerate(item.results)
+                if (verdict := item.pending.get(place, result)) is not None
             ):
                 self._withhold(item)
+        self._seal()
 
     async def _decide_new(self, asked: Command) -> Result:
         """Decide one command, unless it repeats an earlier one of the batch."""
-        earlier = self._seen.get(asked.command_id)
+        earlier = self.seen.get(asked.command_id) or self._ahead.get(asked.command_id)
         if earlier is not None:
             return compare(*earlier, asked)
         states = self.cache.touch(asked)
@@ -160,9 +157,7 @@ class Attempt:
                 decision = decide(states, asked, self.cache.rules, recorded_at)
                 break
             except Missing as need:
-                if need.key is None:
-                    raise
-                await self.cache.load_missing(self.connection, states[need.code], need.key)
+                await self.cache.load_missing(self._reading, states[need.code], need.key)
             except LedgerError as error:
                 return error
             except Exception as error:
@@ -179,13 +174,16 @@ class Attempt:
             return answer.unstored("refused")
         stage(decision, self.cache.states, self._batches)
         self.cache.take(decision)
-        self._seen[asked.command_id] = (asked, answer)
+        if asked.annex is not None or (asked.erases and decision.refusal is None):
+            self._annexed.append((state.region, asked))
+        self.seen[asked.command_id] = (asked, answer)
         return answer
 
     def _withhold(self, item: Item) -> None:
         """Write nothing of an atomic request (it is alone) that has a refused or failed part."""
         self._batches.clear()
-        self._seen.clear()
+        self._annexed.clear()
+        self.seen.clear()
         self.cache.rewind()
         for place, verdict in item.pending.items():
             if isinstance(verdict, Answer):
@@ -193,32 +191,51 @@ class Attempt:
                 item.pending[place] = verdict.unstored(status)
 
     def _opens(self) -> bool:
-        """Tell whether the batch opens a log."""
+        """Tell whether the batch opens a log or begins a year."""
         return any(start == 0 for batch in self._batches.values()
-                   for start, _, _ in batch.heads.values())  # fmt: skip
+                   for start, _ in batch.heads.values())  # fmt: skip
 
-    async def _write(self) -> None:
-        """Call `ledger.append` once a region, in region order."""
-        states = self.cache.states
+    def _seal(self) -> None:
+        """Fix what will be written: the states move on while it is being written."""
         for region in sorted(self._batches):
             batch = self._batches[region]
-            years = {year_of(states[code]) for code in batch.heads}
-            for year in sorted(years - self.cache.made_years):
-                await self.connection.execute("SELECT ledger.ensure_year($1)", year)
-            self._years |= years
-            opened = [code for code, (start, _, _) in batch.heads.items() if start == 0]
-            if opened:
-                await self.connection.execute("SELECT ledger.claim_codes($1, $2)", region, opened)
             rules_at = self.cache.rules.position
             if RULEBOOK in batch.heads:
                 rules_at = batch.heads[RULEBOOK][0]
-            self.sent.update(batch.hashes())
-            await self.connection.execute(sql("queries/append"), *batch.arguments(states, rules_at))
+            self._arguments += batch.arguments(self.cache.states, rules_at)
 
-    def _conclude(self, items: Sequence[Item]) -> None:
+    async def _write(self) -> None:
+        """Call `ledger.append` once a region, in region order, all in one statement."""
+        if self._opens():
+            for region in sorted(self._batches):
+                await self._make_room(region, self._batches[region])
+        if self._batches:
+            for batch in self._batches.values():
+                self.sent.update(batch.hashes())
+            await self.connection.execute(append_statement(len(self._batches)), *self._arguments)
+        if self._annexed:
+            await write_annex(self.connection, self._annexed)
+
+    async def _make_room(self, region: int, batch: Batch) -> None:
+        """Claim the codes of the logs that a batch opens and make the tables of their years."""
+        states = self.cache.states
+        years = {year_of(states[code]) for code in batch.heads}
+        for year in sorted(years - self.cache.made_years):
+            await self.connection.execute("SELECT ledger.ensure_year($1)", year)
+        self._years |= years
+        opened = [code for code, (start, _) in batch.heads.items() if start == 0]
+        if opened:
+            await self.connection.execute("SELECT ledger.claim_codes($1, $2)", region, opened)
+
+    def moved(self) -> set[tuple[int, int]]:
+        """Return region and number of each log that the attempt writes to."""
+        return {(batch.region, log_id(code)) for batch in self._batches.values()
+                for code in batch.heads}  # fmt: skip
+
+    def conclude(self, items: Sequence[Item]) -> None:
         """Make verdicts results: they are written."""
         self.cache.made_years |= self._years
-        for asked, answer in self._seen.values():
+        for asked, answer in self.seen.values():
             self.recent.remember(asked, answer)
         for item in items:
             for place, verdict in item.pending.items():

@@ -6,7 +6,9 @@ After a failed attempt only what the attempt touched is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.cells import BudgetState, Key
@@ -19,16 +21,28 @@ from ledger.store.read import (
     fold_rule,
     load_key,
     load_keys,
+    load_lines,
     load_rules,
     load_states,
-    load_states_locked,
     lock_heads,
     new_state,
     rulebook_head,
 )
 
-CACHED_CELLS = 150_000
-"""Most cells kept in memory, about 1 kB each."""
+CACHED_CELLS = 60_000
+"""Most cells kept in memory, about 1 kB each (more only while attempts under way need them)."""
+NAMED_MAX = 64
+"""A command that names more lines and lines above them is given all lines of its budget."""
+TRIM_EVERY = 16
+"""Attempts between two counts of the cells."""
+
+
+@dataclass
+class Mark:
+    """What one attempt touched that is not written yet."""
+
+    budgets: set[str] = field(default_factory=set)
+    payments: list[tuple[BudgetState, Key]] = field(default_factory=list)
 
 
 class Cache:
@@ -41,8 +55,8 @@ class Cache:
         self.heads: dict[str, Head] = {}
         self.made_years: set[int] = set()
         self._rules_before = self.rules
-        self._touched: set[str] = set()
-        self._payments: list[tuple[BudgetState, Key]] = []
+        self._marks: deque[Mark] = deque()
+        self._settled = 0
 
     async def know(self, connection: Any, codes: Iterable[str]) -> None:
         """Remember the region and year of budgets that exist."""
@@ -69,32 +83,55 @@ class Cache:
         stale = [head for head in heads if head.code not in self.states
                  or self.states[head.code].head != head.hash]  # fmt: skip
         if stale:
-            self.states.update(await load_states_locked(connection, stale))
+            self.states.update(await load_states(connection, stale))
 
     async def load_contracts(self, connection: Any, commands: Iterable[Command]) -> None:
-        """Load at once the contracts that commands name and that are not remembered."""
-        wanted: dict[int, dict[tuple[int, Key], BudgetState]] = {}
+        """Load at once the lines and contracts that commands name and that are not remembered."""
+        wanted: dict[tuple[int, Key], BudgetState] = {}
+        whole: dict[str, BudgetState] = {}
         for asked in commands:
-            contract, state = getattr(asked, "contract", None), self.states.get(asked.budget)
-            if contract is not None and state is not None:
-                key = ("contract", contract)
-                if key not in state.cells:
-                    wanted.setdefault(state.region, {})[state.log, key] = state
-        for region, states in wanted.items():
-            await load_keys(connection, region, states)
+            if self._has_all(asked):
+                continue
+            keys = list(_named(asked))
+            for code in {code for code, _ in keys}:
+                if len(keys) > NAMED_MAX and code in self.states and not self.states[code].whole:
+                    whole[code] = self.states[code]
+            for code, key in keys:
+                state = self.states.get(code)
+                if state is None or key in state.cells or code in whole:
+                    continue
+                if key[0] == "contract" or not state.whole:
+                    wanted[state.log, key] = state
+        if wanted:
+            await load_keys(connection, wanted)
+        if whole:
+            await load_lines(connection, whole.values())
 
-    async def load_missing(self, connection: Any, state: BudgetState, key: Key) -> None:
-        """Load one contract or payment that a decision asks for."""
+    def _has_all(self, asked: Command) -> bool:
+        """Tell quickly that what a command names is here: its lines were looked at before."""
+        state = self.states.get(asked.budget)
+        if state is None or getattr(asked, "to", None) is not None:
+            return False
+        contract = getattr(asked, "contract", None)
+        if contract is not None and ("contract", contract) not in state.cells:
+            return False
+        return state.whole or all(line in state.paths for line in asked.named_lines())
+
+    async def load_missing(self, connection: Any, state: BudgetState, key: Key | None) -> None:
+        """Load one line, contract or payment that a decision asks for, or (None) all lines."""
+        if key is None:
+            await load_lines(connection, [state])
+            return
         await load_key(connection, state, key)
         if key[0] == "payment":
-            self._payments.append((state, key))
+            self._marks[-1].payments.append((state, key))
 
     def touch(self, asked: Command) -> dict[str, BudgetState] | None:
         """Return the cells that a command is decided against, None where a budget is not open.
 
         A budget that the command itself opens starts empty.
         """
-        states = {}
+        states, touched = {}, self._marks[-1].budgets
         for code in asked.budgets():
             state = self.states.get(code)
             if state is None or (state.position == 0 and code == asked.budget):
@@ -105,36 +142,35 @@ class Cache:
                     state = BudgetState(code, region, log_id(code))
                 else:
                     return None
-                self.states[code] = state
-            states[code] = state
-            self._touched.add(code)
-        own = ("payment", str(asked.command_id))  # a new id has no payment: nothing to load
-        if own not in states[asked.budget].cells:
-            states[asked.budget].cells[own] = None
-            self._payments.append((states[asked.budget], own))
+            else:
+                del self.states[code]
+            states[code] = self.states[code] = state  # the last used stand last
+            touched.add(code)
         return states
 
     def take(self, decision: Decision) -> None:
         """Take a staged change of the rulebook and payments into account."""
+        payments = self._marks[-1].payments
         for overlay in decision.overlays.values():
-            for key in overlay.changed:
-                if key[0] == "payment":
-                    self._payments.append((overlay.base, key))
+            if overlay.paid is not None:
+                payments.append((overlay.base, ("payment", overlay.paid.id)))
+            payments += [(overlay.base, key) for key in overlay.changed if key[0] == "payment"]
         if decision.command.budget == RULEBOOK:
             for fact in decision.events:
                 self.rules = fold_rule(self.rules, fact)
 
     def begin(self) -> None:
-        """Remember where an attempt started."""
-        self._rules_before = self.rules
-        self._touched.clear()
+        """Remember where an attempt starts; those before it may be under way still."""
+        if not self._marks:
+            self._rules_before = self.rules
+        self._marks.append(Mark())
 
     def rewind(self) -> None:
-        """Forget what an attempt changed that was not written or may not have been."""
-        for code in self._touched:
-            self.states.pop(code, None)
-        self._touched.clear()
-        self._payments.clear()
+        """Forget what attempts changed that was not written or may not have been."""
+        for mark in self._marks:
+            for code in mark.budgets:
+                self.states.pop(code, None)
+        self._marks.clear()
         self.rules = self._rules_before
 
     def forget(self) -> None:
@@ -142,17 +178,49 @@ class Cache:
         self.states.clear()
         self.heads.clear()
         self.made_years.clear()
-        self._touched.clear()
-        self._payments.clear()
+        self._marks.clear()
         self.rules = self._rules_before = Rules()
 
-    def trim(self) -> None:
-        """Keep memory bounded: forget payments at once, cells when there are too many."""
-        for state, key in self._payments:
-            state.cells.pop(key, None)
-        self._payments.clear()
-        if sum(len(state.cells) for state in self.states.values()) > CACHED_CELLS:
-            self.states.clear()
+    def settle(self) -> None:
+        """Take the oldest attempt as written; keep memory bounded.
+
+        Payments are forgotten at once, but not those that an attempt under way has changed: what
+        is stored of them is older. When there are too many cells, the budgets that
+        were not used for the longest time go, but none that an attempt under way has touched.
+        """
+        self._rules_before = self.rules
+        if self._marks:
+            written = self._marks.popleft().payments
+            waiting = {(state.code, key) for mark in self._marks for state, key in mark.payments}
+            for state, key in written:
+                if (state.code, key) not in waiting:
+                    state.cells.pop(key, None)
+                    state.paid.pop(key[1], None)
+        self._settled += 1
+        if self._settled % TRIM_EVERY:
+            return
+        many = sum(len(state.cells) for state in self.states.values())
+        if many <= CACHED_CELLS:
+            return
+        busy = {code for mark in self._marks for code in mark.budgets}
+        for code in [code for code in self.states if code not in busy]:
+            many -= len(self.states.pop(code).cells)
+            if many <= CACHED_CELLS // 4 * 3:
+                return
+
+
+def _named(asked: Command) -> Iterator[tuple[str, Key]]:
+    """Yield (budget, key) of the lines, with all lines above them, and contract of a command."""
+    for line in asked.named_lines():
+        for depth in range(1, len(line) + 1):
+            yield asked.budget, ("line", line[:depth])
+    contract = getattr(asked, "contract", None)
+    if contract is not None:
+        yield asked.budget, ("contract", contract)
+    to, to_line = getattr(asked, "to", None), getattr(asked, "to_line", None)
+    if to is not None and to_line is not None:
+        for depth in range(1, len(to_line) + 1):
+            yield to, ("line", to_line[:depth])
 
 
 def codes_of(commands: Sequence[Command]) -> set[str]:

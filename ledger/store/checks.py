@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 import asyncpg
 
 import ledger.instruments  # noqa: F401 - fills the registry of events
-from ledger.cells import BudgetState, Cell, Key
+from ledger.cells import BUDGET, BudgetState, Cell, Key, Overlay
 from ledger.errors import Broken, LedgerError
-from ledger.events import MEASURES, Event, decode, link, log_id
-from ledger.store.read import Head
+from ledger.events import MEASURES, RULEBOOK, Event, decode, link, log_id
+from ledger.limits import guards
+from ledger.rules import Rules
+from ledger.store.read import Head, fold_rule
 from ledger.store.rows import CELL_MEASURES, key_text
 from ledger.store.sql import sql
+from ledger.store.tree_check import check_tree
 
 SERVER_MAJOR_MIN = 17
 """Oldest server with the builtin locale provider."""
@@ -61,9 +65,9 @@ class WholeState(BudgetState):
 
     __slots__ = ()
 
-    def get(self, key: Key) -> Cell | None:
-        """Return a cell or None."""
-        return self.cells.get(key)
+    def absent(self, _key: Key) -> Cell | None:
+        """A contract or payment that is not here does not exist."""
+        return None
 
 
 async def check(
@@ -71,20 +75,23 @@ async def check(
 ) -> list[Finding]:
     """Compare everything that is stored twice; return what differs, nothing when all is well.
 
-    Chain and positions, typed columns against bodies, heads, cells and lines against the events,
-    sequences without gap or repeat, the guards of the tables.
+    Chain and positions, typed columns against bodies, heads, cells, their CHECKs and lines against
+    the events, sequences without gap or repeat, the guards of the tables, tiles and heads of the
+    tree.
     """
     connection = await asyncpg.connect(dsn, server_settings={"role": "qazyna_reader"})
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             findings = await _check_guards(connection)
             findings += await _check_places(connection)
+            findings += [Finding(code=c, message=m) for c, m in await check_tree(connection)]
             total = await connection.fetchval("SELECT sum(position) FROM ledger.heads") or 0
             done = 0
             heads = [Head(**dict(row)) for row in await connection.fetch(sql("queries/all_heads"))]
-            regions = {head.code: head.region for head in heads}
+            heads.sort(key=lambda head: head.code != RULEBOOK)  # its rules judge all others
+            regions, rules = {head.code: head.region for head in heads}, [Rules()]
             for head in heads:
-                log = _Log(head, regions)
+                log = _Log(head, regions, rules)
                 async for event in _events(connection, head):
                     log.take(event)
                     done += 1
@@ -123,13 +130,29 @@ async def _check_places(connection: Any) -> list[Finding]:
     ]  # fmt: skip
 
 
+class _Change(NamedTuple):
+    """The last command that changed a cell: the cell before it, its rules and day, its place."""
+
+    before: Cell | None
+    rules_at: int
+    on: date
+    position: int
+
+
 class _Log:
     """One log walked from its first event."""
 
-    def __init__(self, head: Head, regions: Mapping[str, int]) -> None:
-        """Start before the first event; `regions` are those of all budgets by code."""
+    def __init__(self, head: Head, regions: Mapping[str, int], rules: list[Rules]) -> None:
+        """Start before the first event; `regions` are those of all budgets by code.
+
+        `rules` stand by position of the rulebook; the rulebook's own log adds to them.
+        """
         self.head = head
         self.regions = regions
+        self.rules = rules
+        self.changes: dict[Key, _Change] = {}
+        self._former: dict[Key, Cell | None] = {}
+        self._on = date.min
         self.before: tuple[Any, int] = (None, 0)
         self.state = WholeState(head.code, head.region, head.log)
         self.findings: list[Finding] = []
@@ -149,26 +172,56 @@ class _Log:
         try:
             fact = decode(row["body"], state.code, position)
             overlay = state.overlay()
-            overlay.apply(fact.movement())
-            for key, facts in fact.facts():
-                overlay.know(key, facts)
+            overlay.evolve(fact)
+            if state.code == RULEBOOK:
+                self.rules.append(fold_rule(self.rules[-1], fact))
         except (LedgerError, ValueError, KeyError, TypeError) as error:
             self._find("body-unreadable", f"the body cannot be read: {error}", position)
             return
-        state.cells.update(overlay.changed)
+        self._remember(fact, overlay)
+        state.take(overlay)
         self._compare(row, fact)
+
+    def _remember(self, fact: Event, overlay: Overlay) -> None:
+        """Keep what the CHECKs of changed cells are worked out from: a command as a whole."""
+        if fact.asked is not None or fact.command_id != self.before[0]:
+            self._former.clear()
+            self._on = fact.asked.effective if fact.asked else fact.movement().effective_from
+        for key in overlay.changed:
+            before = self._former.setdefault(key, self.state.cells.get(key))
+            self.changes[key] = _Change(before, fact.rules_at, self._on, self.state.position)
+
+    def guards(self) -> dict[Key, tuple[int, int]]:
+        """Return the CHECKs and the tolerance of every cell, as its last command left them."""
+        overlays: dict[tuple[int, date], Overlay] = {}
+        for key, change in self.changes.items():
+            place = min(change.rules_at, len(self.rules) - 1), change.on
+            if place not in overlays:
+                base = WholeState(self.head.code, self.head.region, self.head.log)
+                base.cells[BUDGET] = self.state.cells.get(BUDGET)
+                overlays[place] = base.overlay()
+            overlays[place].base.cells[key] = change.before
+            cell = self.state.cells[key]
+            if cell is not None:
+                overlays[place].changed[key] = cell
+        found: dict[Key, tuple[int, int]] = {}
+        for (rules_at, on), overlay in overlays.items():
+            if self.rules[rules_at].adopted is not None:  # else the rulebook is not what it was
+                found |= guards({self.head.code: overlay}, self.rules[rules_at], on)[self.head.code]
+        return found
 
     def _compare(self, row: Any, fact: Event) -> None:
         """Find typed columns that are not what the body says."""
         movement = fact.movement()
         line = self.state.cells.get(("line", movement.line)) if movement.line else None
-        payment = movement.payment if movement.payment != fact.command_id else None
         peer = getattr(fact, "peer", None)
         said = {
             "kind": fact.kind, "command_id": fact.command_id, "recorded_at": fact.recorded_at,
             "effective_from": movement.effective_from, "adopted_on": movement.adopted_on,
             "month": movement.month, "line": line.number if line else None,
-            "contract": movement.contract, "payment": payment, "account": movement.account,
+            "contract": movement.contract,
+            "payment": None if movement.payment == fact.command_id else movement.payment,
+            "account": movement.account,
             "n": self._number(fact, peer), "peer_region": self.regions.get(peer or ""),
             "peer_log": log_id(peer) if peer else None,
             "peer_position": getattr(fact, "peer_position", None),
@@ -220,8 +273,9 @@ async def _check_cells(connection: Any, log: _Log) -> list[Finding]:
     head, findings = log.head, []
     computed = {
         (key[0], key_text(key)): cell for key, cell in log.state.cells.items()
-        if cell is not None and (key[0] != "payment" or cell.facts.get("returned"))
+        if cell is not None
     }  # fmt: skip
+    asked = log.guards()
     for row in await connection.fetch(sql("queries/check_cells"), head.region, head.log):
         cell = computed.pop((row["kind"], row["key"]), None)
         same = cell is not None and (
@@ -234,6 +288,15 @@ async def _check_cells(connection: Any, log: _Log) -> list[Finding]:
                     code="cell-differs",
                     budget=head.code,
                     message=f"the cell {row['kind']} {row['key']} is not the sum of its events",
+                )
+            )
+        elif cell is not None and (wrong := _wrong_guards(row, asked.get(cell.key))):
+            findings.append(
+                Finding(
+                    code="guards-differ",
+                    budget=head.code,
+                    position=log.changes[cell.key].position,
+                    message=wrong,
                 )
             )
     findings += [Finding(code="cell-missing", budget=head.code, message=f"no cell {kind} {key}")
@@ -249,3 +312,11 @@ async def _check_cells(connection: Any, log: _Log) -> list[Finding]:
             )
         )
     return findings
+
+
+def _wrong_guards(row: Any, asked: tuple[int, int] | None) -> str:
+    """Say what is wrong with the CHECKs of a stored cell, nothing where all is well."""
+    if asked in (None, (row["guards"], row["tolerance"])):
+        return ""
+    return (f"the cell {row['kind']} {row['key']} has the CHECKs {row['guards']} with tolerance "
+            f"{row['tolerance']}, by its rules {asked[0]} with {asked[1]}")  # fmt: skip

@@ -14,7 +14,7 @@ from ledger.store.sql import folder, sql
 
 LOCK = 0x71617A796E61
 """Advisory lock that keeps two migrations apart ("qazyna")."""
-GUARDED = ("events", "lines", "sequences")
+GUARDED = ("events", "lines", "steps", "landmarks", "tiles", "tree_heads", "checkpoints")
 """Tables whose rows never change; the partitions of `events` are guarded as they are made."""
 
 

@@ -1,6 +1,7 @@
 """Connections: one pool a role, so that no part of the service can do more than its grants.
 
-The writer may append, the projector may sequence and keep its own schemas, the reader may read.
+The writer may append, the projector may sequence and keep its own schemas, the reader may read;
+personal data is read as `annex` only, which has no pool (docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import asyncpg
 
 from ledger.errors import Unavailable
 
-ROLES = {"writer": "qazyna_writer", "projector": "qazyna_projector", "reader": "qazyna_reader"}
+ROLES = {"writer": "qazyna_writer", "projector": "qazyna_projector", "reader": "qazyna_reader",
+         "annex": "qazyna_annex"}  # fmt: skip
 LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -69,9 +71,9 @@ class Database:
         """Open the pools. Raises `Unavailable` when the server does not answer."""
         sizes = {"writer": 4, "projector": 4, "reader": size}
         try:
-            for name in ROLES:
+            for name, most in sizes.items():
                 self._pools[name] = await asyncpg.create_pool(
-                    self.dsn, min_size=1, max_size=sizes[name], command_timeout=None,
+                    self.dsn, min_size=1, max_size=most, command_timeout=None,
                     server_settings=_settings(name),
                 )  # fmt: skip
         except LOST as error:

@@ -9,10 +9,9 @@ from uuid import UUID
 
 import orjson
 
-from ledger.cells import BUDGET, BudgetState, Cell, Key
-from ledger.events import RULEBOOK, Event, decode, log_id
+from ledger.cells import BUDGET, BudgetState, Cell, Key, Paid
+from ledger.events import RULEBOOK, Event, canonical, decode, log_id
 from ledger.rules import Rules
-from ledger.store.pool import transaction
 from ledger.store.sql import sql
 
 
@@ -66,40 +65,41 @@ async def lock_heads(connection: Any, wanted: Iterable[tuple[int, int]]) -> list
 
 
 async def load_states(connection: Any, heads: Iterable[Head]) -> dict[str, BudgetState]:
-    """Load the cells of budgets as of their heads, in one reading transaction a call.
+    """Load the cells that every decision may need, with the heads that they belong to.
 
-    The heads are read again beside the cells, so that position and cells belong together.
+    One statement, so one snapshot; all regions at once: a round trip costs more than the rows.
     """
     wanted = list(heads)
+    regions, logs = [head.region for head in wanted], [head.log for head in wanted]
     states: dict[str, BudgetState] = {}
-    async with transaction(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
-        fresh = await find_heads(connection, [head.code for head in wanted])
-        by_log = {head.log: head for head in fresh.values()}
-        for head in fresh.values():
-            states[head.code] = new_state(head)
-        for region in sorted({head.region for head in fresh.values()}):
-            logs = [head.log for head in fresh.values() if head.region == region]
-            for row in await connection.fetch(sql("queries/load_cells"), region, logs):
-                cell = read_cell(row)
-                states[by_log[row["log"]].code].cells[cell.key] = cell
-    return states
-
-
-async def load_states_locked(connection: Any, heads: Iterable[Head]) -> dict[str, BudgetState]:
-    """Load the cells of budgets whose heads this transaction holds locked."""
-    wanted = {head.log: head for head in heads}
-    states = {head.code: new_state(head) for head in wanted.values()}
-    for region in sorted({head.region for head in wanted.values()}):
-        logs = [head.log for head in wanted.values() if head.region == region]
-        for row in await connection.fetch(sql("queries/load_cells"), region, logs):
+    for row in await connection.fetch(sql("queries/load_states"), regions, logs):
+        state = states.get(row["code"])
+        if state is None:
+            head = Head(**{name: row[name] for name in Head.__dataclass_fields__})
+            state = states[head.code] = new_state(head, whole=False)
+        if row["kind"] is not None:
             cell = read_cell(row)
-            states[wanted[row["log"]].code].cells[cell.key] = cell
+            state.cells[cell.key] = cell
     return states
 
 
-def new_state(head: Head) -> BudgetState:
-    """Return an empty state standing at a head."""
+async def load_lines(connection: Any, states: Iterable[BudgetState]) -> None:
+    """Load all lines of budgets; those that are remembered stay, they may be newer."""
+    by_log = {state.log: state for state in states}
+    for region in sorted({state.region for state in by_log.values()}):
+        logs = [log for log, state in by_log.items() if state.region == region]
+        for row in await connection.fetch(sql("queries/load_lines"), region, logs):
+            cell, cells = read_cell(row), by_log[row["log"]].cells
+            if cells.get(cell.key) is None:
+                cells[cell.key] = cell
+    for state in by_log.values():
+        state.whole = True
+
+
+def new_state(head: Head, *, whole: bool = True) -> BudgetState:
+    """Return an empty state standing at a head; `whole` says that no line has to be loaded."""
     state = BudgetState(head.code, head.region, head.log)
+    state.whole = whole
     state.position, state.head, state.recorded_at = head.position, head.hash, head.recorded_at
     return state
 
@@ -110,14 +110,13 @@ def read_cell(row: Mapping[str, Any]) -> Cell:
     return Cell.read((row["kind"], ident), row["number"], row["content"])
 
 
-async def load_keys(
-    connection: Any, region: int, wanted: Mapping[tuple[int, Key], BudgetState]
-) -> None:
-    """Load contracts of one region, by log and key, or remember that they do not exist."""
+async def load_keys(connection: Any, wanted: Mapping[tuple[int, Key], BudgetState]) -> None:
+    """Load cells by log and key, or remember that they do not exist."""
+    regions = [state.region for state in wanted.values()]
     logs = [log for log, _ in wanted]
     kinds = [key[0] for _, key in wanted]
-    names = [key[1] for _, key in wanted]
-    rows = await connection.fetch(sql("queries/load_keys"), region, logs, kinds, names)
+    names = [_name(key) for _, key in wanted]
+    rows = await connection.fetch(sql("queries/load_keys"), regions, logs, kinds, names)
     for (_, key), state in wanted.items():
         state.cells[key] = None
     for row in rows:
@@ -125,27 +124,22 @@ async def load_keys(
         wanted[row["log"], cell.key].cells[cell.key] = cell
 
 
+def _name(key: Key) -> str:
+    """Return the stored key of a cell; a line's path as JSON."""
+    return canonical(list(key[1])).decode() if key[0] == "line" else str(key[1])
+
+
 async def load_key(connection: Any, state: BudgetState, key: Key) -> None:
-    """Load one contract or payment into a state, or remember that it does not exist."""
-    rows = await connection.fetch(
-        sql("queries/load_keys"), state.region, [state.log], [key[0]], [key[1]]
-    )
-    state.cells[key] = read_cell(rows[0]) if rows else None
-    if rows or key[0] != "payment":
+    """Load one line, contract or payment into a state, or remember that it does not exist."""
+    await load_keys(connection, {(state.log, key): state})
+    if key[0] != "payment" or state.cells[key] is not None:
         return
     row = await connection.fetchrow(
         sql("queries/find_payment"), state.region, UUID(key[1]), state.log
     )
     if row is not None:
-        state.cells[key] = payment_cell(decode(row["body"], state.code, row["position"]), key)
-
-
-def payment_cell(paid: Event, key: Key) -> Cell:
-    """Return the cell of a payment that nothing has come back of yet."""
-    movement = paid.movement()
-    facts = dict(paid.facts())[key]
-    day = movement.counts_from.toordinal()
-    return Cell(key=key).know(facts).add("executed", day, movement.amounts["executed"])
+        fact = decode(row["body"], state.code, row["position"])
+        state.cells[key] = Paid.by(fact.movement(), key[1], dict(fact.facts())[key]).cell()
 
 
 async def read_log(

@@ -60,11 +60,11 @@ async def replay(
     connection = await asyncpg.connect(dsn, server_settings={"role": "qazyna_reader"})
     started = time.perf_counter()
     report = ReplayReport()
-    walker = _Walker(report)
+    walker = Walker(report)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             total = await connection.fetchval(
-                "SELECT coalesce(max(sequence), 0) FROM ledger.sequences"
+                "SELECT coalesce(max(last_sequence), 0) FROM ledger.steps"
             )
             async for row in _rows(connection):
                 walker.take(row)
@@ -86,8 +86,11 @@ async def _rows(connection: Any) -> AsyncIterator[Any]:
         yield row
 
 
-class _Walker:
-    """Takes events in the order of sequence and decides each command again when complete."""
+class Walker:
+    """Takes events in the order of sequence and decides each command again when complete.
+
+    The remote auditor goes on from kept states with the same steps (`api/auditing/rules.py`).
+    """
 
     def __init__(self, report: ReplayReport) -> None:
         """Start with no budgets and no rules."""
@@ -189,7 +192,7 @@ class _Walker:
                   for code in asked.budgets()}  # fmt: skip
         decision = decide(states, asked, rules, fact.recorded_at)
         for overlay in decision.overlays.values():
-            overlay.base.cells.update(overlay.changed)
+            overlay.base.take(overlay)
         for event in decision.events:
             place = (event.originator_id, event.originator_version)
             self.expected[place] = encode(event)

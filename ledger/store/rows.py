@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import cache, lru_cache
 from typing import Any
 
-from ledger.cells import BUDGET, BudgetState, Cell, Key
+from ledger.cells import BUDGET, BudgetState, Cell, Key, Overlay
 from ledger.decision import Decision
 from ledger.events import (
     MEASURES,
@@ -17,10 +20,64 @@ from ledger.events import (
     link,
     log_id,
 )
+from ledger.store.sql import sql
 
-EVENT_COLUMNS = 28
 CELL_MEASURES = ("adjusted", "plan_receipts", "plan_commitments", "plan_payments", "accepted",
                  "executed", "cash")  # fmt: skip
+
+
+def numbers(column: Sequence[int | None]) -> str:
+    """Write numbers as the text of an array; nothing but NULLs as an empty one."""
+    nulls = column.count(None)
+    if nulls == len(column):
+        return "{}"
+    written = str(list(column))[1:-1]
+    return f"{{{written.replace('None', 'NULL') if nulls else written}}}"
+
+
+def texts(column: Sequence[str | None]) -> str:
+    """Write texts as the text of an array; nothing but NULLs as an empty one."""
+    if column.count(None) == len(column):
+        return "{}"
+    return "{" + ",".join([_quoted(text) for text in column]) + "}"
+
+
+def _quoted(text: str | None) -> str:
+    """Write one element of an array of texts."""
+    if text is None:
+        return "NULL"
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def days(column: Sequence[date | None]) -> str:
+    """Write days as the text of an array; nothing but NULLs as an empty one."""
+    if column.count(None) == len(column):
+        return "{}"
+    return "{" + ",".join(["NULL" if day is None else day.isoformat() for day in column]) + "}"
+
+
+def values(column: Sequence[Any]) -> Sequence[Any]:
+    """Leave ids and bytes as they are; nothing but NULLs as an empty array."""
+    return [] if column.count(None) == len(column) else column
+
+
+Writer = Callable[[Sequence[Any]], Any]
+HEAD_COLUMNS: tuple[Writer, ...] = (
+    numbers, texts, numbers, numbers, values, numbers, values, numbers)  # fmt: skip
+EVENT_COLUMNS: tuple[Writer, ...] = (
+    numbers, numbers, numbers, values, numbers, texts, numbers, days, days, days, numbers, texts,
+    values, texts, *(numbers for _ in range(3 + len(MEASURES))), values, values,
+)  # fmt: skip
+LINE_COLUMNS: tuple[Writer, ...] = (numbers, numbers, texts)
+CELL_COLUMNS: tuple[Writer, ...] = (
+    numbers, texts, texts, *(numbers for _ in range(3 + len(CELL_MEASURES))), values,
+)  # fmt: skip
+NO_PEER = (None, None, None)
+MEASURE_COLUMN = {measure: place for place, measure in enumerate(MEASURES)}
+COLUMN = {measure: place for place, measure in enumerate(CELL_MEASURES)}
+"""How the columns of the `append` function's arrays are written, in its order."""
 
 
 class Batch:
@@ -29,35 +86,33 @@ class Batch:
     def __init__(self, region: int) -> None:
         """Start empty."""
         self.region = region
-        self.heads: dict[str, tuple[int, bytes, int]] = {}
+        self.heads: dict[str, tuple[int, bytes]] = {}
         self.events: list[tuple[Any, ...]] = []
         self.lines: list[tuple[int, int, str]] = []
-        self.cells: dict[tuple[str, Key], tuple[Cell, int, int]] = {}
+        self.cells: dict[tuple[int, Key], tuple[Cell, int, int]] = {}
+        self.new: set[tuple[int, Key]] = set()
 
     def hashes(self) -> dict[tuple[int, int], bytes]:
         """Return the chain hashes of the events by log and position."""
         return {(row[0], row[1]): row[-2] for row in self.events}
 
-    def arguments(self, states: dict[str, BudgetState], rules_at: int) -> list[Any]:
+    def arguments(self, states: Mapping[str, BudgetState], rules_at: int) -> list[Any]:
         """Return the arguments of `ledger.append`."""
-        codes = sorted(self.heads, key=log_id)
         rulebook = states[RULEBOOK].position if RULEBOOK in self.heads else None
         heads = [
-            (log_id(code), code, year_of(states[code]), self.heads[code][0], self.heads[code][1],
-             states[code].position, states[code].head, states[code].recorded_at)
-            for code in codes
+            (state.log, state.code, year_of(state), *self.heads[state.code],
+             state.position, state.head, state.recorded_at)
+            for state in sorted((states[code] for code in self.heads), key=lambda s: s.log)
         ]  # fmt: skip
-        cells = [
-            (log_id(code), key[0], key_text(key), cell.number,
-             *(cell.total(measure) for measure in CELL_MEASURES), guards, slack, cell.encode())
-            for (code, key), (cell, guards, slack) in sorted(
-                self.cells.items(), key=lambda item: (log_id(item[0][0]), key_text(item[0][1])))
-            if key[0] != "payment" or cell.facts.get("returned")
-        ]  # fmt: skip
+        stored: list[tuple[Any, ...]] = []
+        new: list[tuple[Any, ...]] = []
+        for place, (cell, guards, slack) in self.cells.items():
+            (new if place in self.new else stored).append(_cell_row(place, cell, guards, slack))
         return [
             self.region, rules_at, rulebook,
-            *columns(heads, 8), *columns(self.events, EVENT_COLUMNS), *columns(self.lines, 3),
-            *columns(cells, 4 + len(CELL_MEASURES) + 3),
+            *columns(heads, HEAD_COLUMNS), *columns(self.events, EVENT_COLUMNS),
+            *columns(self.lines, LINE_COLUMNS), *columns(stored, CELL_COLUMNS),
+            *columns(new, CELL_COLUMNS),
         ]  # fmt: skip
 
 
@@ -69,16 +124,34 @@ def year_of(state: BudgetState) -> int:
     return int(cell.facts["year"]) if cell else 0
 
 
-def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Turn rows into columns, also when there are none."""
-    turned = [list(column) for column in zip(*rows, strict=True)]
-    return turned or [[] for _ in range(width)]
+def columns(rows: Sequence[tuple[Any, ...]], writers: Sequence[Writer]) -> list[Any]:
+    """Turn rows into written columns, also when there are none."""
+    if not rows:
+        return [writer(()) for writer in writers]
+    turned = zip(*rows, strict=True)
+    return [writer(column) for writer, column in zip(writers, turned, strict=True)]
 
 
 def key_text(key: Key) -> str:
     """Return the stored key of a cell; a line's path as JSON."""
-    ident = key[1]
-    return canonical(list(ident)).decode() if key[0] == "line" else str(ident)
+    return _line_text(key[1]) if key[0] == "line" else str(key[1])
+
+
+@lru_cache(maxsize=100_000)
+def _line_text(path: tuple[str, ...]) -> str:
+    """Return a line's path as JSON."""
+    return canonical(path).decode()
+
+
+def _cell_row(place: tuple[int, Key], cell: Cell, guards: int, slack: int) -> tuple[Any, ...]:
+    """Return one cell's row in the order of the function's cell arrays."""
+    log, key = place
+    figures = [0] * len(CELL_MEASURES)
+    for measure, line in cell.measures.items():
+        column = COLUMN.get(measure)
+        if column is not None:
+            figures[column] = line.sums[-1]
+    return (log, key[0], key_text(key), cell.number, *figures, guards, slack, cell.encode())
 
 
 def stage(decision: Decision, states: dict[str, BudgetState], batches: dict[int, Batch]) -> None:
@@ -88,41 +161,50 @@ def stage(decision: Decision, states: dict[str, BudgetState], batches: dict[int,
     the region's logs.
     """
     counts: dict[int, int] = {}
-    for overlay in decision.overlays.values():
-        _stage_cells(decision, overlay.base, overlay.changed, batches)
-        overlay.base.cells.update(overlay.changed)
-    for fact in decision.events:
+    for code, overlay in decision.overlays.items():
+        if overlay.changed:
+            batch = _batch(overlay.base.region, batches)
+            _stage_cells(overlay, batch, decision.guards[code])
+        overlay.base.take(overlay)
+    for fact, movement in zip(decision.events, decision.movements, strict=True):
         code = fact.originator_id
         state = states[code]
-        batch = batches.setdefault(state.region, Batch(state.region))
-        batch.heads.setdefault(code, (state.position, state.head, state.recorded_at))
+        batch = _batch(state.region, batches)
+        if code not in batch.heads:
+            batch.heads[code] = state.position, state.head
         place = counts.get(state.region, 0)
         counts[state.region] = place + 1
         body = encode(fact)
         state.head = link(state.head, state.log, fact.originator_version, body)
         state.position = fact.originator_version
         state.recorded_at = fact.recorded_at
-        batch.events.append(_row(fact, fact.movement(), state, states, place, body))
+        batch.events.append(_row(fact, movement, state, states, place, body))
 
 
-def _stage_cells(
-    decision: Decision,
-    state: BudgetState,
-    changed: dict[Key, Cell],
-    batches: dict[int, Batch],
-) -> None:
+def _batch(region: int, batches: dict[int, Batch]) -> Batch:
+    """Return the batch of a region."""
+    found = batches.get(region)
+    if found is None:
+        found = batches[region] = Batch(region)
+    return found
+
+
+def _stage_cells(overlay: Overlay, batch: Batch, guards: Mapping[Key, tuple[int, int]]) -> None:
     """Collect changed cells, the latest of each, and lines used for the first time."""
-    if not changed:
-        return
-    batch = batches.setdefault(state.region, Batch(state.region))
-    for key, cell in changed.items():
-        if key[0] == "line" and state.cells.get(key) is None:
-            batch.lines.append((state.log, cell.number, key_text(key)))
-        batch.cells[state.code, key] = (cell, *decision.guards[state.code, key])
+    cells, log = overlay.base.cells, overlay.base.log
+    for key, cell in overlay.changed.items():
+        kind, place = key[0], (log, key)
+        if cells.get(key) is None:
+            batch.new.add(place)
+            if kind == "line":
+                batch.lines.append((log, cell.number, key_text(key)))
+        if kind == "payment":
+            batch.new.add(place)
+        batch.cells[place] = cell, *guards[key]
 
 
 def _row(
-    fact: Event, movement: Movement, state: BudgetState, states: dict[str, BudgetState],
+    fact: Event, movement: Movement, state: BudgetState, states: Mapping[str, BudgetState],
     place: int, body: bytes,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return one event's row in the order of the function's event arrays."""
@@ -130,14 +212,33 @@ def _row(
     if movement.line is not None:
         cell = state.cells.get(("line", movement.line))
         line = cell.number if cell else None
+    payment = movement.payment
+    if payment is not None and payment == fact.command_id:
+        payment = None
+    amounts: list[int | None] = [None] * len(MEASURES)
+    for measure, amount in movement.amounts.items():
+        amounts[MEASURE_COLUMN[measure]] = amount
     peer = getattr(fact, "peer", None)
-    payment = movement.payment if movement.payment != fact.command_id else None
+    beside = NO_PEER if peer is None else (
+        states[peer].region, log_id(peer), getattr(fact, "peer_position", None))  # fmt: skip
     return (
         state.log, fact.originator_version, year_of(state), fact.command_id, place, fact.kind,
         fact.recorded_at, movement.effective_from, movement.adopted_on, movement.month, line,
-        movement.contract, payment, movement.account,
-        states[peer].region if peer else None, log_id(peer) if peer else None,
-        getattr(fact, "peer_position", None),
-        *(movement.amounts.get(measure) for measure in MEASURES),
-        state.head, body,
+        movement.contract, payment, movement.account, *beside, *amounts, state.head, body,
     )  # fmt: skip
+
+
+@cache
+def append_statement(calls: int) -> str:
+    """Return one statement that calls `append` for so many regions in turn."""
+    one = sql("queries/append").split("SELECT", 1)[1]
+    many = max(int(number) for number in _PLACEHOLDER.findall(one))
+    return "SELECT" + ",".join(_shifted(one, many * n) for n in range(calls))
+
+
+_PLACEHOLDER = re.compile(r"\$(\d+)")
+
+
+def _shifted(call: str, by: int) -> str:
+    """Return a call whose placeholders begin later."""
+    return _PLACEHOLDER.sub(lambda found: f"${int(found[1]) + by}", call)

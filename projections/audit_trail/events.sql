@@ -4,11 +4,10 @@ SELECT
     e.effective_from, e.adopted_on, e.month, e.line, l.path, e.contract, e.account,
     e.peer_region, e.peer_log, e.approved, e.amended, e.adjusted, e.plan_receipts,
     e.plan_commitments, e.plan_payments, e.accepted, e.executed, e.cash, e.body
-FROM ledger.sequences AS s
+FROM projections.placed($2, $3, $4, $5) AS s
 INNER JOIN projections.moved($1, $2, $3, $4, $5) AS m ON m.region = s.region AND m.log = s.log
 INNER JOIN ledger.events AS e
     ON e.region = s.region AND e.log = s.log AND e.year = m.year AND e.position = s.position
 INNER JOIN ledger.heads AS h ON h.region = e.region AND h.log = e.log
 LEFT JOIN ledger.lines AS l ON l.region = e.region AND l.log = e.log AND l.line = e.line
-WHERE s.sequence > $2 AND s.sequence <= $3
 ORDER BY s.sequence

@@ -14,7 +14,7 @@ from ledger import exempting
 from ledger.cells import BUDGET, EXEMPT, Cell, Key
 from ledger.rules import Rules
 from ledger.store.read import load_key, new_state
-from projections.budget_execution.figures import Path
+from projections.budget_execution.figures import ExecutionReport, Path
 from projections.budget_execution.report import find_head, report
 
 
@@ -79,8 +79,15 @@ async def exempt(connection: Any, rules: Rules, budget: str, on: date) -> Exempt
     state = new_state(head)
     for key in (BUDGET, EXEMPT):
         await load_key(connection, state, key)
-    case = cast("Any", _Facts(rules, state.cells))
     whole = await report(connection, rules, budget=budget)
+    return compose(whole, rules, state.cells, on)
+
+
+def compose(
+    whole: ExecutionReport, rules: Rules, cells: dict[Key, Cell | None], on: date
+) -> ExemptReport:
+    """Return the report of a year's figures and the budget's facts; pure."""
+    case = cast("Any", _Facts(rules, cells))
     found = []
     for row in whole.rows:
         section = rules.jurisdiction.section(row.line[0])
@@ -96,7 +103,7 @@ async def exempt(connection: Any, rules: Rules, budget: str, on: date) -> Exempt
     below = case.policy("executive-sequestration-below-bps", on)
     room = None if below is None else max(0, (int(below) * base - 1) // 10_000 - cut)
     return ExemptReport(
-        budget=budget, on=on, sequence=whole.sequence, cuttable_minor=base,
+        budget=whole.budget, on=on, sequence=whole.sequence, cuttable_minor=base,
         exempt_minor=sum(line.amended_minor for line in found if line.exempt),
         sequestered_minor=cut, headroom_minor=room, unresolved=_unresolved(case, on),
         lines=found,

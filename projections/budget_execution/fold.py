@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ledger.events import typed_state
@@ -20,7 +20,8 @@ SUMMED = frozenset({
 TITLED = frozenset({"budget.approved", "budget.amended"})
 """Documents that name lines."""
 IGNORED = frozenset({
-    "ledger.command.refused", "budget.opened", "budget.adjusted", "budget.plan.set",
+    "ledger.command.refused", "ledger.annex.erased",
+    "budget.opened", "budget.adjusted", "budget.plan.set",
     "budget.plan.changed", "budget.sequestration.ordered", "budget.payment.rejected",
     "budget.exempt_list.set", "budget.exempt_name.resolved", "budget.transfer.set",
     "budget.special_account.opened", "budget.special_account.credited",
@@ -36,13 +37,28 @@ async def apply(connection: Any, span: Span) -> None:
         await connection.execute(sql(NAME, "sums"), *span.arguments(), sorted(SUMMED))
     if span.flagged:
         await connection.execute(sql(NAME, "flagged"), *span.arguments())
-    if not span.kinds & TITLED:
-        return
+    if span.kinds & TITLED:
+        documents = await connection.fetch(sql("", "documents"), *span.arguments(), sorted(TITLED))
+        await _name(connection, documents)
+
+
+async def fill(connection: Any, span: Span) -> None:
+    """Fold the whole history into the empty tables of a new version. Raises `UnknownKind`."""
+    documents = await connection.fetch(
+        sql(NAME, "all_sums"), sorted(SUMMED), sorted(TITLED), sorted(PROJECTION.known)
+    )
+    PROJECTION.refuse_unknown(frozenset(row["kind"] for row in documents))
+    await _name(connection, documents)
+    if await connection.fetchval("SELECT projections.may_warn()"):
+        await connection.execute(sql(NAME, "flagged"), *span.arguments())
+
+
+async def _name(connection: Any, documents: Iterable[Any]) -> None:
+    """Keep the titles that documents give."""
     rows = [
         (row["region"], row["log"], row["sequence"], path, row["adopted_on"], title)
-        for row in await connection.fetch(sql("", "documents"), *span.arguments(), sorted(TITLED))
-        for path, title in titles(row["body"])
-    ]
+        for row in documents for path, title in titles(row["body"])
+    ]  # fmt: skip
     if rows:
         await connection.copy_records_to_table("titles", records=rows)
 
@@ -60,5 +76,5 @@ def titles(body: bytes) -> Iterator[tuple[tuple[str, ...], str]]:
 
 PROJECTION = Projection(
     name=NAME, handled=SUMMED | TITLED, ignored=IGNORED, tables=("sums", "titles", "warnings"),
-    apply=apply, flags=True,
+    apply=apply, fill=fill, flags=True,
 )  # fmt: skip

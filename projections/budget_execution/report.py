@@ -52,11 +52,20 @@ async def report(  # noqa: PLR0913 - each filter and each cut is a question of i
     `prefix` selects a branch, `level` the depth of the rows (1 = section), `by` a dimension
     that cuts across. Raises `NotFound` for an unknown budget, `Invalid` for a dimension.
     """
-    jurisdiction = rules.jurisdiction
     head = await find_head(connection, budget)
-    on = effective or jurisdiction.fiscal_year(head.year).end
+    on = effective or rules.jurisdiction.fiscal_year(head.year).end
     select = _live if known is None else _known
     found = await select(connection, head, on, adopted, known)
+    return compose(found, rules, budget=budget, effective=on, adopted=adopted, known=known,
+                   prefix=prefix, level=level, by=by)  # fmt: skip
+
+
+def compose(  # noqa: PLR0913 - each filter and each cut is a question of its own
+    found: Selected, rules: Rules, *, budget: str, effective: date, adopted: date | None,
+    known: int | None, prefix: Path, level: int | None, by: str | None,
+) -> ExecutionReport:  # fmt: skip
+    """Return the report of what was selected; pure. Raises `Invalid` for a dimension."""
+    jurisdiction, on = rules.jurisdiction, effective
     lines = {path: sums for path, sums in found.lines.items() if path[: len(prefix)] == prefix}
     place = cut_by(by, jurisdiction) if by else cut_at(level)
     names = _group_titles(lines, place, found.titles, rules, on) if by else found.titles

@@ -6,11 +6,11 @@ INSERT INTO sums AS t (
 SELECT
     e.region, e.log, e.line, e.effective_from,
     coalesce(e.month, '-infinity'::date) AS month, e.adopted_on,
-    coalesce(sum(e.approved), 0), coalesce(sum(e.amended), 0), coalesce(sum(e.adjusted), 0),
-    coalesce(sum(e.plan_receipts), 0), coalesce(sum(e.plan_commitments), 0),
-    coalesce(sum(e.plan_payments), 0), coalesce(sum(e.accepted), 0),
-    coalesce(sum(e.executed), 0),
-    coalesce(sum(e.executed) FILTER (WHERE e.contract IS NOT NULL), 0)
+    projections.total(e.approved), projections.total(e.amended), projections.total(e.adjusted),
+    projections.total(e.plan_receipts), projections.total(e.plan_commitments),
+    projections.total(e.plan_payments), projections.total(e.accepted),
+    projections.total(e.executed),
+    projections.total(e.executed) FILTER (WHERE e.contract IS NOT NULL)
 FROM projections.moved($1, $2, $3, $4, $5) AS m
 INNER JOIN ledger.events AS e
     ON e.region = m.region AND e.log = m.log AND e.year = m.year

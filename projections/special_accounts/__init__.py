@@ -5,6 +5,7 @@ Law: S2 L804-806 (A147), K25 106; I22; query Q12.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -59,9 +60,17 @@ async def account_statement(connection: Any, budget: str, account: str) -> Accou
     opened = typed_state(rows[0]["body"])[1]["command"]
     names = AccountMovement.__dataclass_fields__
     movements = [AccountMovement(**{name: row[name] for name in names}) for row in rows]
+    return compose(budget, account, rows[0]["applied"], opened, movements)
+
+
+def compose(
+    budget: str, account: str, sequence: int, opened: Mapping[str, Any],
+    movements: list[AccountMovement],
+) -> AccountStatement:  # fmt: skip
+    """Return the statement of an account's movements and the command that opened it; pure."""
     closed = movements[-1].kind == "budget.special_account.closed"
     return AccountStatement(
         budget=budget, account=account, purpose=opened["purpose"], owner=opened["owner"],
-        status="closed" if closed else "open", sequence=rows[0]["applied"],
+        status="closed" if closed else "open", sequence=sequence,
         balance_minor=movements[-1].balance_minor, movements=movements,
     )  # fmt: skip

@@ -12,7 +12,8 @@ HANDLED = frozenset({
     "budget.special_account.debited", "budget.special_account.closed",
 })  # fmt: skip
 IGNORED = frozenset({
-    "ledger.command.refused", "budget.opened", "budget.approved", "budget.amended",
+    "ledger.command.refused", "ledger.annex.erased",
+    "budget.opened", "budget.approved", "budget.amended",
     "budget.adjusted", "budget.line.approved", "budget.line.amended", "budget.line.adjusted",
     "budget.sequestration.ordered", "budget.sequestration.applied", "budget.plan.set",
     "budget.plan.changed", "budget.plan.month.changed", "budget.commitment.registered",

@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS projections.parked (
     PRIMARY KEY (schema, region, log)
 );
 
--- Which places of which logs a span of sequences holds: in a log, sequence follows position.
+-- Which places of which logs a span of sequences holds: in a log, sequence follows position. One
+-- of the two parts runs: a span of all logs, or of one.
 CREATE OR REPLACE FUNCTION projections.moved(
     p_parked text, p_after bigint, p_upto bigint, p_region int, p_log bigint
 ) RETURNS TABLE (region int, log bigint, year smallint, first bigint, last bigint)
@@ -34,16 +35,121 @@ AS $$
     SELECT h.region, h.log, h.year, m.first, m.last
     FROM (
         SELECT s.region, s.log, min(s.position) AS first, max(s.position) AS last
-        FROM ledger.sequences AS s
-        WHERE s.sequence > p_after AND s.sequence <= p_upto
-            AND (p_log IS NULL OR (s.region = p_region AND s.log = p_log))
+        FROM ledger.places(p_after, p_upto) AS s
+        WHERE p_log IS NULL
         GROUP BY s.region, s.log
+        UNION ALL
+        SELECT p_region, p_log, o.first, o.last
+        FROM (
+            SELECT ledger.position_at(p_region, p_log, p_after) + 1 AS first,
+                ledger.position_at(p_region, p_log, p_upto) AS last
+            WHERE p_log IS NOT NULL
+        ) AS o
+        WHERE o.last >= o.first
     ) AS m
     INNER JOIN ledger.heads AS h ON h.region = m.region AND h.log = m.log
     WHERE p_log IS NOT NULL OR NOT EXISTS (
         SELECT 1 FROM projections.parked AS p
         WHERE p.schema = p_parked AND p.region = h.region AND p.log = h.log
     )
+$$;
+
+-- Whether any control of the rulebook has ever had the mode "warn": else no event has flags, and
+-- no body needs to be searched for them.
+CREATE OR REPLACE FUNCTION projections.may_warn() RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1
+        FROM ledger.heads AS h
+        INNER JOIN ledger.events AS e ON e.region = h.region AND e.log = h.log AND e.year = h.year
+        WHERE h.code = 'rulebook' AND position('"warn"'::bytea IN e.body) > 0
+    )
+$$;
+
+-- The sum of changes, 0 of none: bigint throughout, where `sum` would go through numeric. Beyond
+-- bigint it fails, as it must.
+DO $do$
+BEGIN
+    IF to_regprocedure('projections.total(bigint)') IS NULL THEN
+        CREATE AGGREGATE projections.total(bigint) (
+            sfunc = int8pl, stype = bigint, initcond = '0', combinefunc = int8pl, parallel = safe
+        );
+    END IF;
+END
+$do$;
+
+-- The places of a span of sequences, of all logs or of one.
+CREATE OR REPLACE FUNCTION projections.placed(
+    p_after bigint, p_upto bigint, p_region int, p_log bigint
+) RETURNS TABLE (sequence bigint, region int, log bigint, "position" bigint)
+LANGUAGE sql STABLE
+AS $$
+    SELECT s.sequence, s.region, s.log, s.position
+    FROM ledger.places(p_after, p_upto) AS s
+    WHERE p_log IS NULL
+    UNION ALL
+    SELECT o.sequence, p_region, p_log, o.position
+    FROM ledger.log_places(
+        p_region, p_log, ledger.position_at(p_region, p_log, p_after) + 1,
+        ledger.position_at(p_region, p_log, p_upto)
+    ) AS o
+    WHERE p_log IS NOT NULL
+$$;
+
+-- Begin a step in its transaction, in one call: keep the version (the live one unless another is
+-- named) in place, let unqualified names mean its tables, move its checkpoint, and say which
+-- events come next: whole steps of at most p_chunk events, or up to p_upto. No row where there is
+-- no live version. A statement that waited for a swap sees the old row, no longer live, and not
+-- yet the new one; the next one does. What a crash loses of a version is applied again, so that
+-- nobody waits for the disk. (Locking and moving a checkpoint in ONE statement projects nothing.)
+CREATE OR REPLACE FUNCTION projections.begin_step(
+    p_name text, p_version text, p_upto bigint, p_chunk bigint
+) RETURNS TABLE (
+    version text, before bigint, after bigint, published bigint, kinds text [], flagged boolean
+)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    version := p_version;
+    FOR n IN 1..5 LOOP
+        EXIT WHEN version IS NOT NULL;
+        SELECT v.schema INTO version FROM projections.versions AS v
+        WHERE v.name = p_name AND v.state = 'live' FOR SHARE;
+    END LOOP;
+    IF version IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('search_path', version || ', pg_catalog', true),
+        set_config('synchronous_commit', 'off', true);
+    EXECUTE format('SELECT sequence FROM %I.checkpoint FOR UPDATE', version) INTO before;
+    SELECT coalesce(max(t.last_sequence), 0) INTO published FROM ledger.steps AS t;
+    after := greatest(before, coalesce(p_upto, (
+        SELECT t.last_sequence FROM ledger.steps AS t
+        WHERE t.last_sequence > before AND t.last_sequence <= before + p_chunk
+        ORDER BY t.last_sequence DESC LIMIT 1
+    ), (
+        SELECT t.last_sequence FROM ledger.steps AS t
+        WHERE t.last_sequence > before
+        ORDER BY t.last_sequence LIMIT 1
+    )));
+    IF after > before THEN
+        SELECT coalesce(array_agg(k.kind), '{}'), coalesce(bool_or(k.flagged), false)
+        INTO kinds, flagged
+        FROM (
+            SELECT e.kind, bool_or(
+                (SELECT projections.may_warn()) AND position('"flags":['::bytea IN e.body) > 0
+            ) AS flagged
+            FROM projections.moved(version, before, after, NULL, NULL) AS m
+            INNER JOIN ledger.events AS e
+                ON e.region = m.region AND e.log = m.log AND e.year = m.year
+                AND e.position >= m.first AND e.position <= m.last
+            GROUP BY e.kind
+        ) AS k;
+        EXECUTE format('UPDATE %I.checkpoint SET sequence = $1', version) USING after;
+    END IF;
+    RETURN NEXT;
+END
 $$;
 
 GRANT USAGE ON SCHEMA projections TO qazyna_reader;

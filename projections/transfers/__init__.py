@@ -5,6 +5,7 @@ Law: K25 76-83; I21. Two acts may differ: the difference is shown and nothing is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -70,19 +71,22 @@ async def pairing_report(
     The act in force is the latest by (adopted_on, sequence); `known` is a sequence.
     """
     rows = await connection.fetch(sql("transfers", "facts"), budget, adopted, known)
+    applied = rows[0]["applied"] if rows else 0
+    sequence = applied if known is None else min(known, applied)
+    return compose(budget, sequence, [row for row in rows if row["sequence"] is not None])
+
+
+def compose(budget: str, sequence: int, rows: Iterable[Any]) -> Pairing:
+    """Return the pairing of facts in the order of their sequence; pure."""
     said: dict[Key, dict[str, dict[str | None, Said]]] = {}
     moved: dict[Key, dict[str, int]] = {}
     for row in rows:
-        if row["sequence"] is None:
-            continue
         key = (row["transfer"], row["payer"], row["receiver"])
         sides, sums = said.setdefault(key, {}), moved.setdefault(key, {})
         if row["kind"] == ACT:
             _say(sides.setdefault(row["side"], {}), row)
         else:
             sums[row["side"]] = sums.get(row["side"], 0) + row["amount_minor"]
-    applied = rows[0]["applied"] if rows else 0
-    sequence = applied if known is None else min(known, applied)
     pairs = [_pair(key, said[key], moved[key]) for key in sorted(said)]
     return Pairing(budget=budget, sequence=sequence, pairs=pairs)
 

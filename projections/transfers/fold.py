@@ -10,7 +10,8 @@ from projections.registry import Projection, Span, sql
 NAME = "transfers"
 HANDLED = frozenset({"budget.transfer.set", "budget.transfer.sent", "budget.transfer.received"})
 IGNORED = frozenset({
-    "ledger.command.refused", "budget.opened", "budget.approved", "budget.amended",
+    "ledger.command.refused", "ledger.annex.erased",
+    "budget.opened", "budget.approved", "budget.amended",
     "budget.adjusted", "budget.line.approved", "budget.line.amended", "budget.line.adjusted",
     "budget.sequestration.ordered", "budget.sequestration.applied", "budget.plan.set",
     "budget.plan.changed", "budget.plan.month.changed", "budget.commitment.registered",

@@ -25,11 +25,13 @@ from api.doors import HttpDoor, LedgerDoor
 from api.load import LoadReport, default_files, load, read_mapping
 from api.settings import Settings
 from ledger.dates import from_iso
+from ledger.personal import personal_places
 from ledger.store.checks import check
 from ledger.store.embedded import EmbeddedPostgres
 from ledger.store.replay import replay
 from ledger.store.rows import CELL_MEASURES, key_text
 from ledger.store.sql import sql
+from ledger.terms import PERSONAL
 from projections.rebuild import rebuild
 from projections.registry import NAMES
 
@@ -169,7 +171,7 @@ async def opened(
     name = f"{template}_{next(NUMBERS)}"
     admin = await asyncpg.connect(server.dsn("postgres"))
     clock = Clock(day)
-    settings = Settings(DATABASE_URL=server.dsn(name))
+    settings = Settings(DATABASE_URL=server.dsn(name), home=server.home.with_name(name))
     try:
         await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         async with running(settings, clock=clock, jurisdiction=jurisdiction) as parts:
@@ -181,7 +183,10 @@ async def opened(
                     transport=transport, base_url="http://book", timeout=60
                 ) as client,
             ):
-                yield Book(parts, client, clock)
+                book = Book(parts, client, clock)
+                yield book
+                for sequence, _, _, body in await book.bodies():
+                    assert list(personal_places(orjson.loads(body), PERSONAL)) == [], sequence
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()

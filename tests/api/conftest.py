@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +23,7 @@ from ledger.dates import from_iso
 from ledger.store.embedded import EmbeddedPostgres
 
 START = "2024-12-01T09:00:00+05:00"
+TEMPLATE = "api_template"
 NAMES = count(1)
 
 
@@ -54,12 +57,17 @@ async def execute(server: EmbeddedPostgres, statement: str) -> None:
 
 @pytest.fixture(scope="session")
 async def template(server) -> str:
-    """A database that holds an empty ledger of Kazakhstan."""
+    """A database that holds an empty ledger of Kazakhstan; its notary's files are kept too."""
     await execute(server, "CREATE DATABASE api_template TEMPLATE template0")
-    settings = Settings(DATABASE_URL=server.dsn("api_template"))
+    settings = Settings(DATABASE_URL=server.dsn("api_template"), home=home_of(server, TEMPLATE))
     async with running(settings, clock=Clock(START)):
         pass
-    return "api_template"
+    return TEMPLATE
+
+
+def home_of(server: EmbeddedPostgres, name: str) -> Path:
+    """The folder of the notary's files of one database."""
+    return server.home.with_name(f"{name}-home")
 
 
 @dataclass
@@ -118,7 +126,8 @@ async def service_on(server: EmbeddedPostgres, template: str) -> AsyncIterator[S
     name = f"api_{next(NAMES)}"
     await execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     clock = Clock(START)
-    app = create_app(Settings(DATABASE_URL=server.dsn(name)), clock=clock)
+    home = shutil.copytree(home_of(server, template), home_of(server, name))
+    app = create_app(Settings(DATABASE_URL=server.dsn(name), home=home), clock=clock)
     async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         yield Service(client, clock, app, url)
 

@@ -36,7 +36,7 @@ def receipt(command):
         "2025-01-10",
         account=f"K-{id(object())}",
         purpose="p",
-        owner="o",
+        owner="o-1",
         effective_from="2025-01-10",
     )
 
@@ -84,7 +84,7 @@ async def test_long_poll_waits_for_the_next_event(service, opened, command):
     assert not waiting.done()
     posted = await service.accept(command(
         "OpenSpecialAccount", BUDGET, "treasury", "2025-01-10", account="K-1", purpose="p",
-        owner="o", effective_from="2025-01-10"))  # fmt: skip
+        owner="o-1", effective_from="2025-01-10"))  # fmt: skip
     page = await waiting
     assert [item["command_id"] for item in page["items"]] == [posted["command_id"]]
 

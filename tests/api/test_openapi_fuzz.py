@@ -22,7 +22,7 @@ from schemathesis.specs.openapi import checks
 
 from api.examples import ACCOUNT, EXAMPLES, RAYON
 
-SECONDS = float(os.environ.get("QAZYNA_FUZZ_SECONDS", "60"))
+SECONDS = float(os.environ.get("QAZYNA_FUZZ_SECONDS", "30"))
 SEED = int(os.environ.get("QAZYNA_SEED", random.randrange(2**32)))
 CHECKS = [
     not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,

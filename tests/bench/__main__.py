@@ -16,29 +16,26 @@ from typing import Any
 import uvloop
 
 from ledger.store.embedded import EmbeddedPostgres
-from tests.bench.catalogue import BENCHES, LATER
+from tests.bench.catalogue import BENCHES
 from tests.bench.ground import Ground
-from tests.bench.profiling import WAYS, profile, watch_statements
-from tests.bench.table import Row, lines
+from tests.bench.profiling import WAYS, profiled
+from tests.bench.table import Row, lines, markdown
 
-QUICK = {"budgets": 200, "events": 4000, "rounds": 2}
+QUICK = {"budgets": 200, "events": 4000, "rounds": 2, "long": 100_000}
 
 
 def _arguments() -> argparse.Namespace:
     """Read the command line."""
-    later = "; ".join(f"{id_}: {why}" for id_, why in LATER.items())
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.bench", description=__doc__, epilog=f"No bench yet: {later}."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("ids", nargs="*", metavar="ID", help=f"some of {', '.join(BENCHES)}")
     parser.add_argument("--quick", action="store_true", help="few budgets, events and rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--profile", metavar="ID", choices=list(WAYS),
-                        help=f"profile the append path instead: {', '.join(WAYS)}")  # fmt: skip
+                        help=f"only profile this way of appending: {', '.join(WAYS)}")  # fmt: skip
     found = parser.parse_args()
     for id_ in found.ids:
         if id_ not in BENCHES:
-            parser.error(f"{id_}: {LATER.get(id_, 'no such bench')}")
+            parser.error(f"{id_}: no such bench")
     return found
 
 
@@ -78,16 +75,15 @@ def main() -> int:
         server.start()
         ground = Ground(server, **(QUICK if asked.quick else {}))
         if asked.profile:
-            _run(watch_statements(server))
-            server.stop()
-            server.start()
-            _run(profile(ground, asked.profile))
+            _run(profiled(ground, asked.profile))
             return 0
         machine, rows, failed = _run(_measure(ground, asked.ids or list(BENCHES)))
     finally:
         server.stop()
         shutil.rmtree(home, ignore_errors=True)
     print("\n".join(lines(rows)))
+    command = f'make bench BENCH="{" ".join(sys.argv[1:])}"' if sys.argv[1:] else "make bench"
+    print("\nFor docs/promises.md:\n", *markdown(rows, machine, command), sep="\n")
     for id_, why in failed.items():
         print(f"{id_} failed: {why}")
     if asked.json:

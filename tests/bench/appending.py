@@ -137,9 +137,11 @@ async def _sizes(connection: asyncpg.Connection) -> dict[str, float]:
     row = await connection.fetchrow("""
         SELECT
             coalesce(sum(size) FILTER (WHERE name LIKE 'events%'), 0)::bigint AS events,
-            coalesce(sum(size) FILTER (WHERE name = 'sequences'), 0)::bigint AS sequences,
             coalesce(sum(size) FILTER (
-                WHERE name NOT LIKE 'events%' AND name <> 'sequences'), 0)::bigint AS others,
+                WHERE name IN ('steps', 'landmarks', 'sequenced')), 0)::bigint AS sequences,
+            coalesce(sum(size) FILTER (
+                WHERE name NOT LIKE 'events%' AND name NOT IN ('steps', 'landmarks', 'sequenced')
+                ), 0)::bigint AS others,
             (SELECT sum(length(body)) FROM ledger.events)::bigint AS bodies,
             (SELECT count(*) FROM ledger.events) AS count,
             (pg_current_wal_lsn() - '0/0')::bigint AS wal

@@ -1,10 +1,25 @@
-"""Every bench by its id, in the order they run; and those that have no bench yet."""
+"""Every bench by its id, in the order they run."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tests.bench import appending, following, reading, serving, starting
+from tests.bench import (
+    appending,
+    auditing,
+    crashing,
+    following,
+    growing,
+    holding,
+    profiling,
+    proving,
+    reading,
+    receipting,
+    rivalry,
+    serving,
+    starting,
+    writers,
+)
 from tests.bench.ground import Ground
 from tests.bench.table import Row
 
@@ -15,19 +30,23 @@ BENCHES: dict[str, Bench] = {
     "T2": appending.t2,
     "T3": appending.t3,
     "T5": appending.t5,
+    "T6": rivalry.t6,
     "T7": serving.t7,
+    "T8": writers.t8,
     "T9": reading.t9,
     "T11": following.t11,
+    "T12": proving.t12,
     "T13": following.t13,
+    "T14": crashing.t14,
     "T15": appending.t15,
     "T16": starting.t16,
+    "T17": growing.t17,
+    "T18": holding.t18,
     "replay": reading.replaying,
     "load": starting.loading,
+    "entries": rivalry.entries,
+    "receipts": receipting.receipts,
+    "bundle": auditing.bundles,
+    "audit": auditing.audits,
+    "profile": profiling.profiled,
 }
-LATER: dict[str, str] = {
-    "T6": "÷ the stock PostgresApplicationRecorder: needs psycopg, a dependency of benches only",
-    "T8": "3 writer processes on the same budgets ÷ 1",
-    "T12": "Merkle leaves/s ÷ append rate: the notary does not exist yet",
-    "T14": "crash cycles with a lost acknowledged event: shares the fault tests' journal",
-}
-"""A bench that is added moves from here to `BENCHES`."""

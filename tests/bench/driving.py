@@ -25,6 +25,11 @@ class Drive:
         """Events a second."""
         return self.events / self.seconds
 
+    @property
+    def postings(self) -> float:
+        """Commands a second."""
+        return len(self.latencies) / self.seconds
+
 
 async def drive(ledger: Ledger, commands: Sequence[Command], callers: int) -> Drive:
     """Let callers post all commands, each waiting for its answer; all must be accepted."""

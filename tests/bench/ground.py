@@ -30,6 +30,11 @@ def clock() -> int:
     return system_clock() + _OFFSET
 
 
+def database_of(dsn: str) -> str:
+    """Return the name of the database that an address of the embedded server names."""
+    return dsn.split("/")[3].partition("?")[0]
+
+
 @dataclass
 class Ground:
     """One server for all benches of a run, and how much to do."""
@@ -38,6 +43,8 @@ class Ground:
     budgets: int = 2620
     events: int = 10_000
     rounds: int = 3
+    long: int = 1_000_000
+    """Events of a long log (T17) and of a large ledger (T18)."""
     made: dict[str, Country] = field(default_factory=dict)
     numbers: count = field(default_factory=lambda: count(1))
 
@@ -67,18 +74,21 @@ class Ground:
             await self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     @asynccontextmanager
-    async def country(self, regions: int = 20) -> AsyncIterator[tuple[str, Country]]:
+    async def country(
+        self, regions: int = 20, budgets: int | None = None
+    ) -> AsyncIterator[tuple[str, Country]]:
         """Hand out the DSN of a funded country of the republic and `regions` regions.
 
         Made once a run, copied each time. With 0 regions every budget is in one region.
         """
-        template = f"country_{regions}"
+        many = budgets or self.budgets
+        template = f"country_{regions}_{many}"
         if template not in self.made:
             await self.execute(f"CREATE DATABASE {template} TEMPLATE template0")
             dsn = self.server.dsn(template)
             await migrate(dsn)
             async with Ledger(dsn, clock=clock) as ledger:
-                self.made[template] = await found_country(ledger, self.budgets, regions)
+                self.made[template] = await found_country(ledger, many, regions)
             await self.execute("VACUUM (ANALYZE)", template)
         async with self.database(template) as dsn:
             yield dsn, self.made[template]
@@ -90,10 +100,8 @@ class Ground:
             async with self.country() as (dsn, country):
                 async with Ledger(dsn, clock=clock) as ledger:
                     await self._fill(ledger, country)
-                await self.execute("VACUUM (ANALYZE)", dsn.split("/")[3].split("?")[0])
-                await self.execute(
-                    f"CREATE DATABASE history TEMPLATE {dsn.split('/')[3].split('?')[0]}"
-                )
+                await self.execute("VACUUM (ANALYZE)", database_of(dsn))
+                await self.execute(f"CREATE DATABASE history TEMPLATE {database_of(dsn)}")
             self.made["history"] = country
         async with self.database("history") as dsn:
             yield dsn, self.made["history"]

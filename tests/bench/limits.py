@@ -37,23 +37,28 @@ async def make_plain(dsn: str) -> None:
         await connection.close()
 
 
-async def _single(dsn: str) -> str:
-    """The single-row insert: an accepted payment's row with a body of our average length."""
+async def typical_body(dsn: str) -> bytes:
+    """Return the body of an accepted payment of our average length."""
     connection = await asyncpg.connect(dsn)
     try:
-        body = await connection.fetchval(
-            "SELECT encode(body, 'hex') FROM ledger.events WHERE length(body) <= ("
+        found: bytes = await connection.fetchval(
+            "SELECT body FROM ledger.events WHERE length(body) <= ("
             "SELECT avg(length(body)) FROM ledger.events WHERE kind LIKE '%payment%')"
             " AND kind LIKE '%payment%' ORDER BY length(body) DESC LIMIT 1"
         )
     finally:
         await connection.close()
+    return found
+
+
+def _single(body: bytes) -> str:
+    """The single-row insert: an accepted payment's row."""
     return (
         "INSERT INTO bench.plain (region, log, position, year, command_id, n, kind, recorded_at,"
         " effective_from, adopted_on, line, contract, executed, cash, hash, body) VALUES ("
         "1, {log}, nextval('bench.place'), 2025, uuidv7(), 0, 'budget.payment.executed',"
         " 1741582800000000, '2025-03-10', '2025-03-10', 1, 'C1', 100, -100,"
-        f" '\\x{'5a' * 32}', '\\x{body}')"
+        f" '\\x{'5a' * 32}', '\\x{body.hex()}')"
     )
 
 
@@ -63,15 +68,17 @@ def pgbench() -> Path | None:
     return program if program.exists() else None
 
 
-async def single_rows(dsn: str, seconds: float, folder: Path) -> float:
-    """Rows a second of `pgbench -c 32` (32 asyncpg connections where there is no pgbench)."""
-    statement, program = await _single(dsn), pgbench()
+async def pgbench_rate(
+    dsn: str, text: str, seconds: float, folder: Path, *, clients: int = CLIENTS
+) -> float:
+    """Transactions a second of a pgbench script, prepared; raises where there is no pgbench."""
+    program = pgbench()
     if program is None:
-        return await _single_by_asyncpg(dsn, statement.format(log=1), seconds)
-    script = folder / "single.sql"
-    script.write_text(f"\\set log random(1, 2620)\n{statement.format(log=':log')};\n", "utf-8")
+        raise RuntimeError("there is no pgbench beside the server's binaries")
+    script = folder / "script.sql"
+    script.write_text(text, "utf-8")
     process = await asyncio.create_subprocess_exec(
-        program, "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2",
+        program, "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(2, clients)),
         "-T", str(max(1, round(seconds))), "-f", script, dsn,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
@@ -80,6 +87,15 @@ async def single_rows(dsn: str, seconds: float, folder: Path) -> float:
     if process.returncode or told is None:
         raise RuntimeError(f"pgbench failed: {err.decode()}")
     return float(told[1])
+
+
+async def single_rows(dsn: str, seconds: float, folder: Path) -> float:
+    """Rows a second of `pgbench -c 32` (32 asyncpg connections where there is no pgbench)."""
+    statement = _single(await typical_body(dsn))
+    if pgbench() is None:
+        return await _single_by_asyncpg(dsn, statement.format(log=1), seconds)
+    script = f"\\set log random(1, 2620)\n{statement.format(log=':log')};\n"
+    return await pgbench_rate(dsn, script, seconds, folder)
 
 
 async def _single_by_asyncpg(dsn: str, statement: str, seconds: float) -> float:

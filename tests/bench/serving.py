@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import httptools
@@ -34,9 +34,16 @@ def environment(dsn: str = "", moment: str = MOMENT) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "DATABASE_URL": dsn, "QAZYNA_CLOCK": moment}
 
 
+class Served(NamedTuple):
+    """A process that serves HTTP."""
+
+    port: int
+    pid: int
+
+
 @asynccontextmanager
-async def _process(*arguments: str, dsn: str = "") -> AsyncIterator[int]:
-    """Run a Python module that serves; hand out its port."""
+async def serving(*arguments: str, dsn: str = "") -> AsyncIterator[Served]:
+    """Run a Python module that serves."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *arguments, stdout=asyncio.subprocess.PIPE,
         env=environment(dsn), cwd=ROOT,
@@ -45,7 +52,7 @@ async def _process(*arguments: str, dsn: str = "") -> AsyncIterator[int]:
         told = READY.search(await process.stdout.readline())
         if told is None:
             raise RuntimeError(f"{arguments[0]} did not start")
-        yield int(told[1])
+        yield Served(int(told[1]), process.pid)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -114,7 +121,7 @@ async def _singles(port: int, bodies: Sequence[bytes]) -> float:
     return len(bodies) / seconds
 
 
-async def _batch(port: int, found: Sequence[dict]) -> float:
+async def post_batch(port: int, found: Sequence[dict]) -> float:
     """Commands a second through the batch endpoint, one request."""
     body = b"\n".join(orjson.dumps(one) for one in found)
     _, connection = await asyncio.get_running_loop().create_connection(
@@ -140,7 +147,7 @@ async def _inside(parts: Running, found: Sequence[dict]) -> float:
     return len(found) / seconds
 
 
-async def _level(dsn: str) -> None:
+async def projected(dsn: str) -> None:
     """Wait until the projections have followed: a backlog would burden the next measurement."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -164,19 +171,22 @@ async def t7(ground: Ground) -> list[Row]:
     async with AsyncExitStack() as stack:
         dsn, country = await stack.enter_async_context(ground.country())
         own, _ = await stack.enter_async_context(ground.country())
-        port = await stack.enter_async_context(_process("api.cli", "serve", "--port", "0", dsn=dsn))
-        trivial = await stack.enter_async_context(_process("tests.bench.trivial"))
-        parts = await stack.enter_async_context(running(Settings(DATABASE_URL=own), clock=clock))
+        service = await stack.enter_async_context(
+            serving("api.cli", "serve", "--port", "0", dsn=dsn)
+        )
+        trivial = await stack.enter_async_context(serving("tests.bench.trivial"))
+        beside = Settings(DATABASE_URL=own, home=ground.server.home.with_name("beside"))
+        parts = await stack.enter_async_context(running(beside, clock=clock))
         many = min(ground.events // 2, 3000)
         for n in range(ground.rounds + 1):
             bodies = [orjson.dumps(one) for one in documents(country, many, n)]
-            ours = await _singles(port, bodies)
-            await _level(dsn)
-            singles.append((ours, await _singles(trivial, bodies)))
-            through = await _batch(port, documents(country, BATCH, 100 + n))
-            await _level(dsn)
+            ours = await _singles(service.port, bodies)
+            await projected(dsn)
+            singles.append((ours, await _singles(trivial.port, bodies)))
+            through = await post_batch(service.port, documents(country, BATCH, 100 + n))
+            await projected(dsn)
             batches.append((through, await _inside(parts, documents(country, BATCH, 200 + n))))
-            await _level(own)
+            await projected(own)
     return [
         compared("T7", f"HTTP single posting, {CALLERS} connections ÷ a trivial POST",
                  "requests/s", singles[1:], must=0.5, aim=0.85),

@@ -69,16 +69,28 @@ def number(value: float | None) -> str:
     return f"{value:.{1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 3}f}"
 
 
+HEAD = ("id", "quantity", "unit", "ours", "limit", "ratio", "must", "aim", "met?")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    """Write a row's figures as texts under `HEAD`."""
+    sign = "≤ " if row.less else ""
+    asked = [sign + number(bar) if bar is not None else "-" for bar in (row.must, row.aim)]
+    figures = (number(row.ours), number(row.limit), number(row.ratio))
+    return (row.id, row.quantity, row.unit, *figures, *asked, row.met)
+
+
+def markdown(rows: Sequence[Row], machine: str, command: str) -> list[str]:
+    """Lay the rows out for `docs/promises.md`, under the command and the machine with the date."""
+    told = [f"`{command}` on {machine}", "", f"| {' | '.join(HEAD)} |",
+            "|---|---|---|--:|--:|--:|--:|--:|---|"]  # fmt: skip
+    return told + [f"| {' | '.join(cell.strip() for cell in _cells(row))} |" for row in rows]
+
+
 def lines(rows: Sequence[Row]) -> list[str]:
     """Lay the rows out as one table, its head first."""
-    head = ("id", "quantity", "unit", "ours", "limit", "ratio", "must", "aim", "met?")
-    cells = [head]
-    for row in rows:
-        sign = "≤ " if row.less else ""
-        asked = [sign + number(bar) if bar is not None else "-" for bar in (row.must, row.aim)]
-        figures = (number(row.ours), number(row.limit), number(row.ratio))
-        cells.append((row.id, row.quantity, row.unit, *figures, *asked, row.met))
-    widths = [max(len(line[place]) for line in cells) for place in range(len(head))]
+    cells = [HEAD, *(_cells(row) for row in rows)]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(HEAD))]
     return [
         "  ".join(cell.ljust(width) if place < 3 else cell.rjust(width)
                   for place, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()

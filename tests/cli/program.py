@@ -44,12 +44,15 @@ def cli(*arguments: object, stdin: str = "", **changed: str) -> Ended:
 
 
 class Service:
-    """A running `qazyna serve`."""
+    """A running `qazyna serve`; `module` may name another program that serves."""
 
-    def __init__(self, home: Path, *, log: IO[str] | int = subprocess.PIPE, **changed: str) -> None:
+    def __init__(
+        self, home: Path, *, log: IO[str] | int = subprocess.PIPE, module: str = "api.cli",
+        **changed: str,
+    ) -> None:  # fmt: skip
         self.home = home
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "api.cli", "serve", "--home", home, "--port", "0"],
+            [sys.executable, "-m", module, "serve", "--home", home, "--port", "0"],
             stdout=subprocess.PIPE, stderr=log, text=True, env=environment(**changed), cwd=ROOT,
         )  # fmt: skip
         line = self.process.stdout.readline()

@@ -13,6 +13,7 @@ from projections.runner import Runner
 from projections.versions import prepare
 from tests.faults.journal import InProcess
 from tests.faults.nothing_lost import nothing_lost
+from tests.faults.nursing import Nursery
 from tests.faults.serving import Served, found_home
 from tests.faults.stored import stored
 from tests.faults.traffic import small_contracts
@@ -46,8 +47,8 @@ async def dsn(server, founded_template):  # noqa: F811 - a fixture
 class Judged:
     """A ledger with its projections, a client of it, and the law at its end."""
 
-    def __init__(self, dsn, ledger, earlier) -> None:
-        self.dsn, self.ledger, self.earlier = dsn, ledger, earlier
+    def __init__(self, dsn, ledger, runner, earlier) -> None:
+        self.dsn, self.ledger, self.runner, self.earlier = dsn, ledger, runner, earlier
         self.client = InProcess(ledger)
 
     async def judge(self, fired, *others):
@@ -65,7 +66,7 @@ async def judged(dsn, clock, through=None):  # noqa: F811 - a fixture's name
         runner = Runner(ledger.database, ledger.sequencer)
         await runner.start()
         try:
-            yield Judged(dsn, ledger, earlier)
+            yield Judged(dsn, ledger, runner, earlier)
         finally:
             await runner.stop()
 
@@ -96,3 +97,20 @@ async def served(founded_home, tmp_path):
     yield service
     await service.close(signal.SIGTERM)
     shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+async def forking(tmp_path_factory):
+    """A process that forks services quickly."""
+    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
+    await nursery.begin()
+    yield nursery
+    await nursery.close()
+
+
+@pytest.fixture
+async def nursery(dsn, forking):
+    """Services on a founded database, that die at named points."""
+    await forking.use(dsn)
+    yield forking
+    await forking.rest()

@@ -23,7 +23,17 @@ from projections.rebuild import rebuild
 from projections.registry import NAMES
 from projections.versions import prepare
 from tests.faults.journal import OPEN, SETTLED, Entry, entry
-from tests.faults.stored import WAIT_SECONDS, Row, Stored, chain, query, sequenced, stored, wire
+from tests.faults.stored import (
+    WAIT_SECONDS,
+    Row,
+    Stored,
+    chain,
+    in_order,
+    query,
+    sequenced,
+    stored,
+    wire,
+)
 from tests.oracle.oracle import Oracle
 from tests.store.test_sequencer import assert_sequenced
 from tests.store.world import ROOT, assert_no_limit_broken_at_any_prefix, assert_sound
@@ -70,7 +80,8 @@ async def nothing_lost(
     await assert_sound(dsn)
     await assert_no_limit_broken_at_any_prefix(dsn)
     report = await replay(dsn)
-    assert [str(finding) for finding in report.findings] == []
+    findings = [str(finding) for finding in report.findings]
+    assert findings == [], findings
     assert report.events == len(now.rows)
     if projected:
         await rebuilt_equals_live(dsn)
@@ -81,7 +92,8 @@ async def nothing_lost(
 
 def _what_was_told_is_stored(log: Stored, entries: list[Entry]) -> None:
     """Points 1 and half of 2: every settled answer names its own command's place."""
-    assert [one for one in entries if one.outcome == "failed"] == []
+    failed = [(one.code, one.document) for one in entries if one.outcome == "failed"]
+    assert failed == [], failed
     for one in entries:
         assert one.body_hash == entry(one.document, one.outcome).body_hash
         if one.outcome not in SETTLED:
@@ -176,7 +188,7 @@ async def rebuilt_equals_live(dsn: str) -> None:
 async def _oracle_agrees(dsn: str, log: Stored) -> None:
     """Point 7: the second implementation gives every verdict again, and the same sums."""
     oracle = Oracle(LAW)
-    for row in _in_order(log):
+    for row in in_order(log.rows, Counter()):
         said, detail = oracle.post(wire(row.asked), row.recorded)
         same = said == ("refused" if row.refusal else "accepted")
         same &= (detail == "limit-exceeded") == (row.refusal == "limit-exceeded")
@@ -190,31 +202,3 @@ async def _oracle_agrees(dsn: str, log: Stored) -> None:
                  "INNER JOIN ledger.heads AS h USING (region, log) GROUP BY 1")  # fmt: skip
     for row in await query(dsn, statement):
         assert {name: row[name] for name in SUMMED} == {n: sums[row["code"], n] for n in SUMMED}
-
-
-def _in_order(log: Stored) -> list[Row]:
-    """Every command's first event, each log in its order and a transfer when both sides stand.
-
-    Sequences alone are no such order: two steps may come between what two budgets saw.
-    """
-    places: dict[str, list[Row]] = {key: [] for key in log.firsts}
-    for row in log.rows:
-        places[row.command_id].append(row)
-    reached: Counter[str] = Counter()
-    waiting = [rows[0] for rows in log.firsts.values()]
-    waiting.sort(key=lambda row: (row.recorded_at, row.sequence))
-    ordered: list[Row] = []
-    while waiting:
-        later = []
-        for first in waiting:
-            starts: dict[str, int] = {}
-            for row in places[first.command_id]:
-                starts.setdefault(row.code, row.position)
-            if all(reached[code] == start - 1 for code, start in starts.items()):
-                ordered.append(first)
-                reached.update(row.code for row in places[first.command_id])
-            else:
-                later.append(first)
-        assert len(later) < len(waiting), "commands that wait for each other"
-        waiting = later
-    return [row for row in ordered if row.code != "rulebook"]

@@ -10,8 +10,10 @@ import httpx
 
 from ledger.store.embedded import EmbeddedPostgres
 from tests.cli.program import Service
+from tests.faults.dying import ARMED, IMPATIENT
 from tests.faults.journal import OverHttp
 from tests.faults.nothing_lost import nothing_lost
+from tests.faults.points import arm
 from tests.faults.stored import Stored, stored
 from tests.faults.traffic import small_contracts
 from tests.store.world import BUDGETS, opening, setting_up
@@ -30,11 +32,14 @@ def found_home(home: Path) -> None:
     assert service.end(signal.SIGTERM) == 0
 
 
-def _start(home: Path) -> Service:
+def _start(home: Path, *, impatient: bool = False) -> Service:
     """Start a service; what it logs goes to a file, so that no pipe can fill up."""
     home.parent.mkdir(parents=True, exist_ok=True)
+    changed = {"QAZYNA_CLOCK": CLOCK, ARMED: str(home.parent / "armed")}
+    if impatient:
+        changed[IMPATIENT] = "yes"
     with (home.parent / "service.log").open("a") as log:
-        return Service(home, log=log, QAZYNA_CLOCK=CLOCK)
+        return Service(home, log=log, module="tests.faults.dying", **changed)
 
 
 class Served:
@@ -46,6 +51,7 @@ class Served:
         self.client = OverHttp(lambda: self.service.url)
         self.earlier = Stored([])
         self.fired = 0
+        self.impatient = False
 
     async def begin(self) -> None:
         """Start the service and remember what is stored."""
@@ -54,7 +60,7 @@ class Served:
 
     async def start(self) -> None:
         """Start the service, after the former one was killed or stopped."""
-        self.service = await asyncio.to_thread(_start, self.home)
+        self.service = await asyncio.to_thread(_start, self.home, impatient=self.impatient)
 
     async def close(self, how: int) -> None:
         """End the service."""
@@ -96,6 +102,18 @@ class Served:
         """End the database server and the service in one moment, and start again."""
         os.kill(self.postmaster, signal.SIGKILL)
         await self.kill_service()
+
+    def arm(self, point: str) -> None:
+        """Name the point at which the service dies the next time it comes there."""
+        arm(self.home.parent / "armed", point)
+
+    async def died(self) -> None:
+        """Wait until the armed point was reached, and start again."""
+        async with asyncio.timeout(60):
+            assert await self.ended() == -signal.SIGKILL
+        assert not (self.home.parent / "armed").exists()
+        self.fired += 1
+        await self.start()
 
     async def judge(self) -> object:
         """The law of nothing lost over the client's journal."""

@@ -1,8 +1,8 @@
-"""`make soak SECONDS=3600`: random faults under load for as long as told, then a report.
+"""`make soak SECONDS=3600`: faults of every kind under load for as long as told, then a report.
 
-Each round is a fresh copy of a founded ledger behind a real service, some faults drawn by dice,
-and the law of nothing lost at its end. The first loss ends the run, keeps the round's home and
-prints the seed of the round.
+Each round is a fresh copy of a founded ledger behind a real service, some faults of a deck that
+the seed has shuffled, and the law of nothing lost at its end. The first loss ends the run, keeps
+the round's home and prints the seed of the round.
 """
 
 import asyncio
@@ -14,61 +14,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
-import asyncpg
-
+from tests.faults.full_disk import small_disk
 from tests.faults.journal import load
+from tests.faults.kinds import IMPATIENT, KINDS, NEEDS_SMALL_DISK
 from tests.faults.serving import Served, copy_home, found_home
 from tests.faults.traffic import SEED, traffic
-from tests.store.world import BUDGETS
 
 REPORT = Path("var/soak")
-FAULTS_A_ROUND = (2, 5)
+FAULTS_A_ROUND = 3
 ACKED_BETWEEN = (10, 60)
-TERMINATE = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
-
-
-async def _end_backends(served: Served) -> None:
-    """End every session of the database."""
-    connection = await asyncpg.connect(served.dsn)
-    served.fired += bool(await connection.fetchval(TERMINATE))
-    await connection.close()
-
-
-async def _hold_a_head(served: Served) -> None:
-    """Lock a head for a moment."""
-    connection = await asyncpg.connect(served.dsn)
-    async with connection.transaction():
-        await connection.execute(
-            f"SELECT 1 FROM ledger.heads WHERE code = '{[*BUDGETS][1]}' FOR UPDATE"
-        )
-        await asyncio.sleep(0.5)
-    served.fired += 1
-    await connection.close()
-
-
-async def _stop(served: Served) -> None:
-    """SIGTERM, and start again."""
-    served.service.process.terminate()
-    served.fired += 1
-    assert await served.ended() == 0
-    await served.start()
-
-
-FAULTS: dict[str, Callable[[Served], object]] = {
-    "service killed": Served.kill_service,
-    "server killed": Served.kill_server,
-    "server stopped at once": lambda served: served.kill_server(signal.SIGQUIT),
-    "both killed": Served.kill_both,
-    "service stopped": _stop,
-    "sessions ended": _end_backends,
-    "head held": _hold_a_head,
-}
+WAIT_SECONDS = 120
 
 
 class Soak:
@@ -85,32 +43,40 @@ class Soak:
         number = 0
         while time.monotonic() < self.until:
             number += 1
-            home = self.folder / f"round-{number}" / "home"
-            served = copy_home(founded, home)
-            try:
-                await self.play(served, f"{SEED} round {number}")
-            except BaseException:
-                sys.stderr.write(f"\nQAZYNA_SEED={SEED} round {number} fails; kept: {home}\n")
-                raise
-            shutil.rmtree(home.parent)
+            place = self.folder / f"round-{number}"
+            names = drawn(number)
+            with small_disk(place) if NEEDS_SMALL_DISK in names else nullcontext() as mounted:
+                if not mounted:
+                    names = [name for name in names if name != NEEDS_SMALL_DISK]
+                served = copy_home(founded, place / "home")
+                try:
+                    await self.play(served, f"{SEED} round {number}", names)
+                except BaseException:
+                    kept = self.folder / "kept"
+                    shutil.copytree(place, kept, ignore=shutil.ignore_patterns(".s.*"))
+                    sys.stderr.write(f"\nQAZYNA_SEED={SEED} round {number} fails; kept: {kept}\n")
+                    raise
+            shutil.rmtree(place)
             self.tell(number)
 
-    async def play(self, served: Served, seed: str) -> None:
+    async def play(self, served: Served, seed: str, names: list[str]) -> None:
         """One round: load, faults between acknowledged commands, the law."""
-        chance, stop = random.Random(seed), asyncio.Event()
+        chance, stop, client = random.Random(seed), asyncio.Event(), served.client
+        served.impatient = any(name in IMPATIENT for name in names)
         await served.begin()
         documents = traffic(random.Random(f"{seed} traffic"))
         work = asyncio.create_task(
-            load(served.client, documents, stop, workers=6, batch=chance.choice((1, 1, 4)))
+            load(client, documents, stop, workers=6, batch=chance.choice((1, 1, 4)))
         )
         try:
-            for _ in range(chance.randint(*FAULTS_A_ROUND)):
-                wanted = served.client.count("acked") + chance.randint(*ACKED_BETWEEN)
-                await served.client.reached(wanted, 120)
-                name = chance.choice([*FAULTS])
-                await FAULTS[name](served)
+            for name in names:
+                wanted = client.count("acked") + chance.randint(*ACKED_BETWEEN)
+                await client.reached(wanted, WAIT_SECONDS)
+                fired = served.fired
+                await KINDS[name](served, chance)
+                assert served.fired > fired, f"{name} never fired"
                 self.faults[name] += 1
-            await served.client.reached(served.client.count("acked") + 1, 120)
+            await client.reached(client.count("acked") + 1, WAIT_SECONDS)
             stop.set()
             await work
             verdict = await served.judge()
@@ -119,26 +85,46 @@ class Soak:
             work.cancel()
             await served.close(signal.SIGTERM)
         self.counts.update(verdict.outcomes)
-        self.counts.update(events=verdict.events, fired=verdict.fired, lost=verdict.lost, rounds=1)
+        self.counts.update(
+            events=verdict.events, fired=verdict.fired, lost=verdict.lost, rounds=1,
+            replayed=sum(bool(one.replayed) for one in client.journal),
+        )  # fmt: skip
 
     def report(self) -> dict[str, object]:
-        """What was counted."""
-        names = ("rounds", "events", "acked", "refused", "unknown", "untaken", "fired", "lost")
+        """What was counted; a kind of fault that never came counts 0."""
         return {
             "seed": SEED, "started": time.strftime("%FT%TZ", time.gmtime(self.started)),
             "seconds": round(time.time() - self.started),
-            **{name: self.counts[name] for name in names}, "faults": dict(self.faults),
+            **{shown: self.counts[name] for name, shown in COUNTED.items()},
+            "faults": {name: self.faults[name] for name in KINDS},
         }  # fmt: skip
 
     def tell(self, number: int) -> None:
         """Print the counts so far and leave them in the report."""
         REPORT.mkdir(parents=True, exist_ok=True)
         (REPORT / "report.json").write_text(json.dumps(self.report(), indent=1) + "\n")
-        shown = {"acked": "acknowledged", "fired": "faults fired"}
-        names = ("acked", "unknown", "untaken", "refused", "events", "fired")
-        counts = ", ".join(f"{shown.get(name, name)} {self.counts[name]}" for name in names)
+        counts = ", ".join(f"{shown} {self.counts[name]}" for name, shown in COUNTED.items()
+                           if name not in ("rounds", "lost"))  # fmt: skip
         sys.stdout.write(f"round {number}: {counts}, lost: {self.counts['lost']}\n")
         sys.stdout.flush()
+
+
+COUNTED = {
+    "rounds": "rounds", "events": "events", "acked": "acknowledged", "refused": "refused",
+    "unknown": "unknown", "untaken": "untaken", "replayed": "replayed", "fired": "faults fired",
+    "lost": "lost",
+}  # fmt: skip
+
+
+def drawn(number: int) -> list[str]:
+    """The kinds of faults of a round: every kind comes before one comes again."""
+    place, names = (number - 1) * FAULTS_A_ROUND, []
+    while len(names) < FAULTS_A_ROUND:
+        deck = [*KINDS]
+        random.Random(f"{SEED} deck {place // len(deck)}").shuffle(deck)
+        names.append(deck[place % len(deck)])
+        place += 1
+    return names
 
 
 def main(seconds: str = "3600") -> None:
@@ -149,6 +135,8 @@ def main(seconds: str = "3600") -> None:
     soak = Soak(float(seconds), folder)
     asyncio.run(soak.run(folder / "founded" / "home"))
     shutil.rmtree(folder)
+    for name, count in soak.faults.items():
+        sys.stdout.write(f"{name}: {count}\n")
     sys.stdout.write(json.dumps(soak.report()) + f"\nreport: {REPORT / 'report.json'}\n")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from ledger.events import Command, decode, plain
+from ledger.events import RULEBOOK, Command, decode, plain
 from ledger.money import to_text
 
 ROWS = """
@@ -43,6 +44,7 @@ class Row:
     recorded_at: int
     hash: bytes
     body: bytes
+    rules_at: int
     asked: Command | None
     refusal: str | None
 
@@ -73,6 +75,35 @@ class Stored:
         for row in self.rows:
             found.setdefault(row.code, []).append(row.hash)
         return found
+
+
+def in_order(rows: Iterable[Row], reached: Counter[str]) -> list[Row]:
+    """Every command's first event in an order of decisions; `reached` is moved on with them.
+
+    Each log keeps its order, a transfer comes when both its sides stand, and what was decided by
+    the same position of the rulebook comes before the rulebook moves on. Sequences alone are no
+    such order: two steps may come between what two budgets saw.
+    """
+    places: dict[str, dict[str, list[int]]] = {}
+    for row in rows:
+        places.setdefault(row.command_id, {}).setdefault(row.code, []).append(row.position)
+    waiting = sorted((row for row in rows if row.asked is not None),
+                     key=lambda row: (row.rules_at, row.code == RULEBOOK, row.recorded_at,
+                                      row.sequence or 0))  # fmt: skip
+    ordered: list[Row] = []
+    while waiting:
+        later = []
+        for first in waiting:
+            mine = places[first.command_id]
+            ready = first.rules_at <= reached[RULEBOOK] and not (later and first.code == RULEBOOK)
+            if ready and all(reached[code] == min(stood) - 1 for code, stood in mine.items()):
+                ordered.append(first)
+                reached.update({code: len(stood) for code, stood in mine.items()})
+            else:
+                later.append(first)
+        assert len(later) < len(waiting), "commands that wait for each other"
+        waiting = later
+    return ordered
 
 
 async def query(dsn: str, statement: str, *arguments: Any) -> list[Any]:
@@ -119,7 +150,8 @@ def _row(row: Any) -> Row:
     return Row(
         code=row["code"], log=row["log"], position=row["position"], sequence=row["sequence"],
         command_id=str(row["command_id"]), recorded_at=row["recorded_at"], hash=row["hash"],
-        body=row["body"], asked=fact.asked, refusal=refusal.code if refusal else None,
+        body=row["body"], rules_at=fact.rules_at, asked=fact.asked,
+        refusal=refusal.code if refusal else None,
     )  # fmt: skip
 
 

@@ -7,10 +7,21 @@ import pytest
 from ledger.service import Ledger
 from ledger.store.checks import check
 from ledger.store.pool import Database
+from projections.checks import check as check_projections
 from projections.rebuild import rebuild
 from tests.faults.stored import query, sequenced
 from tests.store.conftest import create
-from tests.store.world import OBLAST, RAYON, Clock, accepted, allow_schemas, pay, send, tamper
+from tests.store.world import (
+    BUDGETS,
+    OBLAST,
+    RAYON,
+    Clock,
+    accepted,
+    allow_schemas,
+    pay,
+    send,
+    tamper,
+)
 
 HERE = f"region = 1 AND log = (SELECT log FROM ledger.heads WHERE code = '{RAYON}')"
 EVENTS = f"ledger.events WHERE {HERE}"
@@ -22,6 +33,21 @@ WHERE e.region = 1 AND o.region = 1 AND e.log = o.log AND e.position + o.positio
     AND e.position IN ({at} - 1, {at}) AND e.log = (
         SELECT log FROM ledger.heads WHERE code = 'KZ-2025-rayon-1')
 """
+
+
+LOG = f"u.number = (SELECT number FROM ledger.sequenced WHERE {HERE})"
+IT = f"{LOG} AND u.position = {{at}}"
+STEP = f"(SELECT step FROM ledger.sequenced WHERE {HERE})"
+
+
+def in_step(*, number="u.number", position="u.position", kept="true") -> str:
+    """Write the last step of the budget anew, place by place."""
+    return f"""
+        UPDATE ledger.steps AS t SET (logs, positions) = (
+            SELECT array_agg({number} ORDER BY u.n), array_agg({position} ORDER BY u.n)
+            FROM unnest(t.logs, t.positions) WITH ORDINALITY AS u (number, position, n)
+            WHERE {kept}
+        ) WHERE t.last_sequence = {STEP}"""
 
 
 class Case(NamedTuple):
@@ -78,11 +104,45 @@ CASES = {
         "cell-differs", None, "X"),
     "an edited line": Case([f"UPDATE ledger.lines SET path = '{{{{a,b}}}}' WHERE {HERE}"],
                            "lines-differ", None),
-    "a deleted sequence": Case([f"DELETE FROM ledger.sequences WHERE {HERE} AND position = {{at}}"],
-                               "not-sequenced"),
+    "loosened CHECKs of a cell": Case(
+        [f"UPDATE ledger.cells SET guards = 0 WHERE {HERE} AND kind = 'line'"],
+        "guards-differ", message="CHECKs 0"),
+    "a CHECK taken off one cell": Case(
+        [f"UPDATE ledger.cells SET guards = guards - 1 WHERE {HERE} AND kind = 'budget'"],
+        "guards-differ", 1, "budget"),
+    "a loosened tolerance": Case(
+        [(f"UPDATE ledger.cells SET tolerance = 1000 WHERE {HERE} AND kind = 'contract' "
+         "AND key = 'C1'")], "guards-differ", 0, "tolerance 1000"),
+    "a place taken out of its step": Case([in_step(kept=f"NOT ({IT})")], "not-sequenced"),
+    "a place in a step made another's": Case(
+        [in_step(position=f"CASE WHEN {IT} THEN 999 ELSE u.position END")], "not-sequenced"),
+    "a place in a step given to another log": Case(
+        [in_step(number=f"CASE WHEN {IT} THEN 2147483647 ELSE u.number END")], "not-sequenced"),
+    "two places of a log swapped in a step": Case(
+        [in_step(position=f"CASE WHEN NOT {LOG} THEN u.position "
+                 "WHEN u.position = {at} THEN {at} - 1 "
+                 "WHEN u.position = {at} - 1 THEN {at} ELSE u.position END")],
+        "sequence-order", -1),
+    "a deleted step": Case(
+        [f"DELETE FROM ledger.steps WHERE last_sequence = {STEP}"], "sequenced-differs", 1),
+    "a log that is said to be sequenced further": Case(
+        [f"UPDATE ledger.sequenced SET position = position + 1 WHERE {HERE}"],
+        "sequenced-differs", 2),
+    "a log that is said to be sequenced less": Case(
+        [f"UPDATE ledger.sequenced SET position = position - 1 WHERE {HERE}"],
+        "sequenced-differs", 0),
+    "a log's last step": Case(
+        [f"UPDATE ledger.sequenced SET step = step - 1 WHERE {HERE}"], "sequenced-differs", 1),
+    "a log's number in the steps": Case(
+        [f"UPDATE ledger.sequenced SET number = 2147483647 WHERE {HERE}"],
+        "sequenced-differs", 1),
+    "the time of a step": Case(
+        ["UPDATE ledger.steps SET published_at = 1 WHERE last_sequence > 1"], "step-time", None),
     "the rulebook's place": Case(["UPDATE ledger.rulebook SET position = position + 1"],
                                  "rulebook-differs", None),
 }  # fmt: skip
+NAMELESS = {"a deleted log", "the rulebook's place", "the time of a step"}
+"""Cases whose finding names no budget: there is none any more, or all are meant."""
 
 
 @pytest.fixture(scope="module")
@@ -115,13 +175,13 @@ async def test_check_names_the_place_of_what_was_tampered(paid, name):
     found = [one for one in findings if one.code == case.code and case.message in one.message
              and (case.step is None or one.position == place)]  # fmt: skip
     assert found, [str(one) for one in findings]
-    if name not in ("a deleted log", "the rulebook's place"):
+    if name not in NAMELESS:
         assert RAYON in {one.budget for one in found}
 
 
 @pytest.mark.parametrize("statement", [
     "ALTER TABLE ledger.events_2025 DISABLE TRIGGER keep_rows",
-    "DROP TRIGGER keep_table ON ledger.sequences",
+    "DROP TRIGGER keep_table ON ledger.steps",
     "ALTER TABLE ledger.lines ENABLE TRIGGER keep_rows",
 ])  # fmt: skip
 async def test_check_names_a_guard_that_was_taken_off(paid, statement):
@@ -130,21 +190,39 @@ async def test_check_names_a_guard_that_was_taken_off(paid, statement):
     assert [one.code for one in await check(dsn)] == ["guard-missing"]
 
 
+EDITED = {
+    "budget_execution": [
+        ("UPDATE {}.sums SET executed = executed + 1 WHERE executed > 0", "sums"),
+        ("UPDATE {}.checkpoint SET sequence = sequence - 1", "sums"),
+    ],
+    "audit_trail": [("DELETE FROM {}.rows WHERE position = 3", "rows")],
+    "transfers": [("UPDATE {}.facts SET amount_minor = amount_minor + 1", "facts")],
+}
+
+
 @pytest.mark.parametrize(("name", "statement", "table"), [
-    ("budget_execution", "UPDATE {}.sums SET executed = executed + 1 WHERE executed > 0", "sums"),
-    ("audit_trail", "DELETE FROM {}.rows WHERE position = 3", "rows"),
+    (name, *edit) for name, edits in EDITED.items() for edit in edits
 ])  # fmt: skip
-async def test_a_rebuild_names_an_edited_projection_row(paid, name, statement, table):
+async def test_check_and_rebuild_name_an_edited_projection_row(paid, name, statement, table):
     dsn, _ = paid
     database = Database(dsn)
     await database.open()
     try:
         assert (await rebuild(database, name)).differences == ()
-        [schema] = await query(dsn, "SELECT schema FROM projections.versions WHERE name = $1 "
-                               "AND state = 'live'", name)  # fmt: skip
-        await query(dsn, statement.format(schema["schema"]))
+        assert await check_projections(database) == []
+        schemas = await query(dsn, "SELECT nspname FROM pg_namespace ORDER BY 1")
+        [live] = await query(dsn, "SELECT schema FROM projections.versions WHERE name = $1 "
+                             "AND state = 'live'", name)  # fmt: skip
+        await query(dsn, statement.format(live["schema"]))
+        findings = await check_projections(database)
+        assert {(one.code, one.message.split(":")[0]) for one in findings} == {
+            ("projection-differs", f"{name}.{table}")
+        }
+        assert {one.budget for one in findings} <= {*BUDGETS}
+        assert await query(dsn, "SELECT nspname FROM pg_namespace ORDER BY 1") == schemas
         report = await rebuild(database, name)
     finally:
         await database.close()
-    assert {one.table for one in report.differences} == {table}
+    if "checkpoint" not in statement:  # the rebuild brings the live one to the end first
+        assert {one.table for one in report.differences} == {table}
     assert not report.swapped

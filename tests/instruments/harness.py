@@ -115,12 +115,15 @@ class Book:
                   for code in command.budgets()}  # fmt: skip
         recorded_at = from_iso(f"{day}T05:00:00Z")
         decision = self._loaded(states, command, recorded_at)
+        for cell in (cell for state in states.values() for cell in state.cells.values() if cell):
+            cell.guarded = None  # what was worked out before must not matter
         again = decide(states, command, self.rules, recorded_at)
         assert [encode(e) for e in decision.events] == [encode(e) for e in again.events]
+        assert decision.guards == again.guards
         for fact in decision.events:
             self._keep(fact)
         for code, overlay in decision.overlays.items():
-            states[code].cells.update(overlay.changed)
+            states[code].take(overlay)
         check_guards(decision)
         if self.checked:
             for code in states:
@@ -216,8 +219,9 @@ CHECKS = (
 
 def check_guards(decision: Decision) -> None:
     """Assert that the database's CHECKs would let the decided cells in."""
-    for (code, key), (bits, slack) in decision.guards.items():
-        cell = decision.overlays[code].changed[key]
+    guarded = [(decision.overlays[code].changed[key], guard)
+               for code, own in decision.guards.items() for key, guard in own.items()]  # fmt: skip
+    for cell, (bits, slack) in guarded:
         for bit, cap, use in CHECKS:
             if bits & bit:
-                assert cell.total(use) <= cell.total(cap) + slack, (key, cap, use)
+                assert cell.total(use) <= cell.total(cap) + slack, (cell.key, cap, use)

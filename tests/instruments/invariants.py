@@ -170,5 +170,6 @@ def check_book(book: Any, code: str) -> None:
     level = int(state.cells["budget", ""].facts["level"])
     contra = {cell.key[1] for cell in cells if cell.facts.get("contra") and cell.key[0] == "line"}
     things = {str(cell.key[1]) for cell in cells if cell.facts.get("contra")}
+    things |= {paid.id for paid in state.paid.values() if paid.facts.get("contra")}
     limits = Limits(book.rules.jurisdiction, level, entries)
     assert list(limits.broken(contra, things)) == []

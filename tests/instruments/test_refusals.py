@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from ledger.cells import LIMITS
+from ledger.limits import LIMITS
 
 HERE = Path(__file__).parent
 LEDGER = HERE.parents[1] / "ledger"

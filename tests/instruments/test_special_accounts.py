@@ -25,7 +25,7 @@ def closing(**more):
 
 
 @pytest.mark.parametrize(("ask", "then"), [
-    (account("OpenSpecialAccount", "KSN-8", purpose="x", owner="y"),
+    (account("OpenSpecialAccount", "KSN-8", purpose="x", owner="y-1"),
      accepted("budget.special_account.opened")),
     (OPEN, refused("account-exists", account="KSN-7")),
     (account("CreditSpecialAccount", amount="1"), accepted("budget.special_account.credited")),
@@ -43,7 +43,7 @@ def closing(**more):
     (debit(1, by="akim"), refused("actor-not-authorized")),
     (closing(), refused("account-not-empty", balance_minor=50_000)),
     (closing(number="KSN-9"), refused("unknown-account")),
-    (account("OpenSpecialAccount", "KSN-8", purpose="x", owner="y", by="akim"),
+    (account("OpenSpecialAccount", "KSN-8", purpose="x", owner="y-1", by="akim"),
      refused("actor-not-authorized")),
 ])  # fmt: skip
 def test_an_account_with_500(ask, then):

@@ -1,6 +1,6 @@
 """The oracle's book: a flat list of entries; every question is a sum over it, nothing is cached."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
@@ -95,8 +95,8 @@ def _accounts(past: list[Entry], mine: list[Entry], new: list[Entry],
 
 
 def report(entries: Iterable[Entry], effective: str, adopted: str | None, known: str | int | None,
-           prefix: Line, depth: int | None) -> dict[Line, dict[str, int]]:  # fmt: skip
-    """Return the execution report (B7): for each line, cut at `depth`, its columns.
+           prefix: Line, cut: Callable[[Line], Line]) -> dict[Line, dict[str, int]]:  # fmt: skip
+    """Return the execution report (B7): for each line, as `cut` shows it, its columns.
 
     `known` is a moment, a plain day (its end, UTC) or a sequence.
     """
@@ -109,8 +109,8 @@ def report(entries: Iterable[Entry], effective: str, adopted: str | None, known:
         until = until if "T" in known else datetime.combine(until, time.max, UTC)
         seen = [e for e in seen if e.recorded <= until]
     found = {}
-    for line in sorted({e.line[:depth] for e in seen}):
-        inside = [e for e in seen if e.line[:depth] == line]
+    for line in sorted({cut(e.line) for e in seen}):
+        inside = [e for e in seen if cut(e.line) == line]
         past = [e for e in inside if e.counts <= day]
         row = {name: total(inside, name)
                for name in ("approved", "amended", "adjusted", "accepted", "executed")}  # fmt: skip

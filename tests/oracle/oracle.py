@@ -16,26 +16,16 @@ from zoneinfo import ZoneInfo
 from tests.oracle.book import PLANS, Entry, Line, broken, report, total, under
 
 ACTIONS = {  # action of the authority table: commands (E1)
-    "open": "OpenBudget", "legislate": "ApproveBudget AmendBudget SetTransfer",
-    "adjust": "AdjustBudget", "sequester": "SequesterBudget", "exempt": "SetExemptList",
-    "plan": "SetPlan ChangePlan", "transfer": "SendTransfer",
-    "commit": "RegisterCommitment ChangeCommitment CancelCommitment",
+    "open": "OpenBudget", "rule": "AdoptJurisdiction PublishClassifier", "adjust": "AdjustBudget",
+    "legislate": "ApproveBudget AmendBudget SetTransfer", "sequester": "SequesterBudget",
+    "plan": "SetPlan ChangePlan", "exempt": "SetExemptList ResolveExemptName",
+    "commit": "RegisterCommitment ChangeCommitment CancelCommitment", "transfer": "SendTransfer",
     "pay": "ExecutePayment RejectPayment ReturnPayment RecoverCashExpenditure DebitSpecialAccount",
     "receive": "CreditReceipt RefundReceipt CreditSpecialAccount",
     "open-special-account": "OpenSpecialAccount CloseSpecialAccount",
 }  # fmt: skip
-REASONED = (
-    "AmendBudget",
-    "AdjustBudget",
-    "SequesterBudget",
-    "ChangeCommitment",
-    "RejectPayment",
-    "CancelCommitment",
-    "RefundReceipt",
-    "ReturnPayment",
-    "RecoverCashExpenditure",
-)
-UNAPPROVED = ("OpenBudget", "ApproveBudget", "SetTransfer", "SetExemptList")
+REASONED = ("Amend", "Adjust", "Seq", "ChangeC", "Cancel", "Rej", "Ref", "Ret", "Rec")
+UNAPPROVED = ("Open", "Approve", "SetT", "SetE", "Res", "Ado", "Publish", "CreditS", "Deb", "Clo")
 
 
 class Refused(Exception):
@@ -52,10 +42,10 @@ class Oracle:
     """All budgets of one jurisdiction, as the list of everything that was ever accepted."""
 
     def __init__(self, jurisdiction: dict[str, Any]) -> None:
-        self.law, self.entries, self.answers = jurisdiction, [], {}
-        self.sections = {s["name"]: s for s in jurisdiction["sections"]}
-        self.spending = {n for n, s in self.sections.items() if s["side"] == "spending"}
-        self.facts = {"budget": {}, "contract": {}, "payment": {}, "account": {}, "exempt": []}
+        self.entries, self.answers = [], {}
+        self.facts = {n: {} for n in ("budget", "contract", "payment", "account")}
+        self.facts |= {"exempt": [], "lists": []}
+        self._adoptjurisdiction(jurisdiction)
 
     def post(self, command: dict[str, Any], recorded_at: str) -> tuple[str, Any]:
         """Decide a command once; a repeated id repeats the first verdict."""
@@ -79,22 +69,29 @@ class Oracle:
         return [e for e in self.entries if e.budget == budget]
 
     def report(self, budget: str, effective: str, adopted: str | None = None, *,
-               known: str | int | None = None, prefix: Line = (),
-               depth: int | None = None) -> dict[Line, dict[str, int]]:  # fmt: skip
-        """Answer the execution report for the three filters."""
-        return report(self.of(budget), effective, adopted, known, prefix, depth)
+               known: str | int | None = None, prefix: Line = (), depth: int | None = None,
+               by: str | None = None) -> dict[Line, dict[str, int]]:  # fmt: skip
+        """Answer the execution report: three filters, rows of a depth or by a dimension."""
+
+        def cut(line: Line) -> Line:
+            names = [d["name"] for d in self.sections[line[0]].get("dimensions", [])]
+            across = [c for name, c in zip(names, line[1:], strict=False) if name == by]
+            return (line[0], *across) if by else line[:depth]
+
+        return report(self.of(budget), effective, adopted, known, prefix, cut)
 
     def _decide(self) -> None:
         """Unknown things, stage, authority, dates, the command's own rules, limits (design 9.7)."""
         self.budget = self.facts["budget"].get(self.code)
         need(self.budget or self.code == "rulebook" or self.name == "OpenBudget", "unknown")
         self.level = self.budget["level"] if self.budget else 0
-        if self.name not in UNAPPROVED and "SpecialAccount" not in self.name:
-            need(self.budget["approved"], "stage")
+        need(self.name.startswith(UNAPPROVED) or self.budget["approved"], "stage")
+        done = {"OpenBudget": self.budget, "ApproveBudget": self.budget and self.budget["approved"]}
+        need(not done.get(self.name), "stage")
         self._dates()
         need(self._may(next(a for a, names in ACTIONS.items() if self.name in names.split())),
              "authority")  # fmt: skip
-        need(self.name not in REASONED or self.c.get("reason"), "document")
+        need(not self.name.startswith(REASONED) or self.c.get("reason"), "document")
         noun = re.sub("^[A-Z][a-z]+", "", self.name)
         (getattr(self, f"_{self.name}".lower(), None) or getattr(self, f"_{noun}".lower()))()
         stops = {c["control"] for c in self._in_force("controls") if c["mode"] == "stop"}
@@ -157,6 +154,11 @@ class Oracle:
         need(path[0] in self.sections and len(path) - 1 <= len(widths), "unknown")
         for code, width in zip(path[1:], widths, strict=False):
             need(len(code) == width and code.isdigit(), "unknown")
+        for depth in range(2, len(path) + 1):  # the newest list that speaks for a depth decides
+            lists = [codes for since, until, codes in self.facts["lists"]
+                     if since <= str(self.day) <= until
+                     and {(code[0], len(code)) for code in codes} & {(path[0], depth)}]  # fmt: skip
+            need(not lists or tuple(path[:depth]) in lists[-1], "unknown")
         need(side in ("", section["side"]), "document")
         return tuple(path)
 
@@ -170,7 +172,6 @@ class Oracle:
         return {e.line for e in self.mine + self.new if e.measure == measure}
 
     def _openbudget(self) -> None:
-        need(not self.budget, "stage")
         starts = date.fromisoformat(f"{self.c['year']}-{self.law['year_starts']}")
         ends = date(starts.year + 1, starts.month, starts.day) - timedelta(days=1)
         self.facts["budget"][self.code] = {
@@ -180,8 +181,6 @@ class Oracle:
 
     def _amendbudget(self) -> None:
         """An act's amounts replace the figures; so it absorbs every adjustment (B4, E2)."""
-        first = self.name == "ApproveBudget"
-        need(not (first and self.budget["approved"]), "stage")
         need(self.adopted >= self.budget["legislated"], "dates")
         self.budget["approved"], self.budget["legislated"] = True, self.adopted
         for item in self.c["lines"]:
@@ -189,7 +188,7 @@ class Oracle:
             need(not any(e.line == line for e in self.new), "document")
             need(amount == 0 or (amount < 0) == item.get("contra", False), "document")
             self.budget["contra"] |= {line} if item.get("contra") else set()
-            for measure in ("approved", "amended", "adjusted")[0 if first else 1 :]:
+            for measure in ("approved", "amended", "adjusted")[self.name != "ApproveBudget" :]:
                 self._replace(measure, line, amount)
         for line in self._own():
             need(not any(line[:n] in self._own() for n in range(1, len(line))), "document")
@@ -235,7 +234,8 @@ class Oracle:
         for item in self.c["lines"]:
             need(self._line(item["line"]) not in changes, "document")
             changes[tuple(item["line"])] = sign * self._minor(field, item)
-        need(set(changes) <= self._own(), "unknown")
+        need(all(self._open_line(line, "") for line in changes), "unknown")
+        need(self.name == "SequesterBudget" or set(changes) <= self._own(), "document")
         for line, change in changes.items():
             self._add("adjusted", line, change)
         self._plan("plans")
@@ -259,18 +259,35 @@ class Oracle:
             bound = self._policy("reallocation-max-bps") * total(under(self.mine, donor), "amended")
             need(self.budget["moved"][donor] * 10_000 <= bound, "limit")
 
+    def _adoptjurisdiction(self, law: dict[str, Any] | None = None) -> None:
+        self.law = law or self.c["jurisdiction"]
+        self.sections = {s["name"]: s for s in self.law["sections"]}
+        self.spending = {n for n, s in self.sections.items() if s["side"] == "spending"}
+
+    def _publishclassifier(self) -> None:
+        codes = [tuple(code["line"]) for code in self.c["codes"]]
+        span = (str(self.day), self.c.get("effective_until", "9"))
+        self.facts["lists"] = sorted([*self.facts["lists"], (*span, codes)], key=lambda n: n[0])
+
     def _setexemptlist(self) -> None:
         scope = (self.code, self.c.get("levels"), self.day, self.c.get("effective_until", "9"))
-        self.facts["exempt"] += [(tuple(i.get("line", ["?"])), scope) for i in self.c["entries"]]
+        for item in self.c.get("entries", [self.c]):
+            line = self._line(item["line"]) if "line" in item else ("?",)
+            self.facts["exempt"].append((line, item.get("name", item.get("exempt_name")), scope))
+
+    def _resolveexemptname(self) -> None:
+        """Only a name that a list in force holds is given a line."""
+        need(self.c["exempt_name"] in [name for _, name in self._exemptions()], "unknown")
+        self._setexemptlist()
+
+    def _exemptions(self) -> list[tuple[Line, str | None]]:
+        return [(path, name) for path, name, (code, levels, since, until) in self.facts["exempt"]
+                if code in (self.code, "rulebook") and self.level in (levels or [self.level])
+                and str(since) <= str(self.day) <= until]  # fmt: skip
 
     def _exempt(self, line: Line) -> bool:
         """Tell whether an exempt path covers the line or lies inside it (design 9.6)."""
-        return any(
-            line[: len(path)] == path[: len(line)]
-            and str(since) <= str(self.day) <= until
-            and code in (self.code, "rulebook") and self.level in (levels or [self.level])
-            for path, (code, levels, since, until) in self.facts["exempt"]
-        )  # fmt: skip
+        return any(line[: len(path)] == path[: len(line)] for path, _ in self._exemptions())
 
     def _sequesterbudget(self) -> None:
         """Exempt lines are not cut; the executive stays under 10 % a year (I10, I11, B5)."""
@@ -286,13 +303,15 @@ class Oracle:
     def _commitment(self) -> None:
         """Registered once, not after 20 December; the unpaid rest of a cancelled one ends (I8)."""
         key = (self.code, self.c["contract"])
-        need(self.day <= self.today, "dates")
+        line = self._open_line(self.c["line"]) if "line" in self.c else ()
         if self.name == "RegisterCommitment":
+            need(self.day <= self.today, "dates")
             need(key not in self.facts["contract"], "stage")
             closes = f"{self.budget['ends'].year}-{self._policy('registration-closes')}"
             need(str(self.today) <= closes or "exception" in self.c, "dates")
-            self.facts["contract"][key] = {"line": self._open_line(self.c["line"]), "open": True}
+            self.facts["contract"][key] = {"line": line, "open": True}
         contract = self._contract(key)
+        need(self.day <= self.today, "dates")
         if self.name == "CancelCommitment":
             paid = total(self.mine, "executed", contract=key[1])
             contract["open"], amount = False, paid - total(self.mine, "accepted", contract=key[1])
@@ -338,7 +357,8 @@ class Oracle:
         if self.name == "SetTransfer":  # what this budget's act says, no money
             return need(self.c["peer"] != self.code, "document")
         peer = self.facts["budget"].get(self.c["to"])
-        need(peer and self.c["to"] != self.code, "unknown")
+        need(peer, "unknown")
+        need(self.c["to"] != self.code, "document")
         line, to_line = self._open_line(self.c["line"]), self._line(self.c["to_line"], "receipts")
         need(peer["starts"] == self.budget["starts"], "document")
         strict = self._policy("transfers-between-adjacent-levels") == "yes"

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.errors import NotFound
 from projections import budget_execution
+from projections.rebuild import rebuild
 from projections.special_accounts import account_statement
 from projections.transfers import pairing
 from tests.projections.conftest import jurisdiction
@@ -139,3 +140,5 @@ async def test_warnings_are_counted_and_listed(book: Any) -> None:
     assert live.warnings == known.warnings == len(listed) >= 1
     assert (warned.kind, warned.line) == ("budget.payment.executed", tuple(P))
     assert warned.flags
+    rebuilt = await rebuild(book.ledger.database, "budget_execution")
+    assert (rebuilt.swapped, rebuilt.differences) == (True, ())

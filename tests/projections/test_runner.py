@@ -83,6 +83,20 @@ async def test_waiting_has_an_end(book: Any) -> None:
         await book.runner.wait_for("KZ-2025-nope", 1)
 
 
+async def test_waiting_for_any_position_returns_its_own_sequence(book: Any) -> None:
+    await open_budget(book)
+    for chunk in (7, 1, 30):
+        await post_traffic(book, traffic(Random(chunk), book, 30), chunk=chunk)
+    await book.applied()
+    places = await book.admin(
+        "SELECT s.position, s.sequence FROM ledger.sequences AS s"
+        " INNER JOIN ledger.heads AS h USING (region, log) WHERE h.code = $1", BUDGET
+    )  # fmt: skip
+    assert len(places) == await book.ledger.position(BUDGET)
+    found = await asyncio.gather(*(book.runner.wait_for(BUDGET, p["position"]) for p in places))
+    assert found == [place["sequence"] for place in places]
+
+
 async def test_a_transaction_applies_whole_steps_only(book: Any, monkeypatch: Any) -> None:
     await book.runner.stop()
     await open_budget(book)
@@ -92,7 +106,7 @@ async def test_a_transaction_applies_whole_steps_only(book: Any, monkeypatch: An
     reached = []
     while True:
         async with book.ledger.database.connect("projector") as connection:
-            before, after = await advance(connection, projection("budget_execution"))
+            before, after, _ = await advance(connection, projection("budget_execution"))
         if before == after:
             break
         reached.append(after)

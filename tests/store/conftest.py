@@ -1,7 +1,9 @@
 """One embedded server a session; a fresh database a test, copied from a template."""
 
 import itertools
+import os
 import shutil
+import signal
 
 import asyncpg
 import pytest
@@ -19,6 +21,7 @@ def server(tmp_path_factory):
     home = tmp_path_factory.mktemp("server") / "home"
     with EmbeddedPostgres(home) as running:
         yield running
+        os.kill(running.pid, signal.SIGQUIT)  # a checkpoint of all databases would take seconds
     shutil.rmtree(home)  # with all databases: dropping each would wait for a checkpoint each
 
 

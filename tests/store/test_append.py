@@ -9,7 +9,7 @@ from ledger import decision
 from ledger.errors import NotFound, Overloaded, Unavailable
 from ledger.events import link, log_id
 from ledger.service import Ledger
-from ledger.store import answers, append, cache
+from ledger.store import answers, append, cache, waiting
 from ledger.store.answers import CommandIdReused
 from tests.store.world import (
     BUDGETS,
@@ -426,14 +426,15 @@ async def test_a_long_request_is_cut_into_batches_and_an_atomic_one_stays_whole(
     ledger, monkeypatch
 ):
     monkeypatch.setattr(append, "BATCH", 8)
+    monkeypatch.setattr(waiting, "BATCH", 8)
     sizes = []
-    run = append.Attempt.run
+    conclude = append.Attempt.conclude
 
-    async def watch(self, items, **options):
+    def watch(self, items):
         sizes.append(sum(len(item.commands) for item in items))
-        await run(self, items, **options)
+        conclude(self, items)
 
-    monkeypatch.setattr(append.Attempt, "run", watch)
+    monkeypatch.setattr(append.Attempt, "conclude", watch)
     positions = [a.position for a in await accepted(ledger, *(pay() for _ in range(20)))]
     assert positions == list(range(positions[0], positions[0] + 20))
     await accepted(ledger, *(pay() for _ in range(20)), atomic=True)

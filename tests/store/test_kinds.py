@@ -27,7 +27,7 @@ LATER = {"value_date": DAY, "reason": "r"}
 
 def every_command():
     """Commands that are all accepted one after the other, each kind of them."""
-    paid = pay(amount="10")
+    paid = {**pay(amount="10"), "annex": {"payee_name": "Әлия", "payee_number": "1"}}
     account = {"account": "KSN-7", "value_date": DAY}
     months = [{"month": "2025-01", "amount": "-1"}, {"month": "2025-06", "amount": "1"}]
     change = [{"line": SPENDING, "change": "-5"}, {"line": TRANSFERS, "change": "5"}]
@@ -46,6 +46,7 @@ def every_command():
             contract="C1"),
         ask("ReturnPayment", payment=paid["command_id"], amount="1", **LATER),
         ask("RecoverCashExpenditure", payment=paid["command_id"], amount="2", **LATER),
+        ask("EraseAnnex", erased_command=paid["command_id"], reason="r"),
         ask("RegisterCommitment", contract="C2", line=SPENDING, amount="5", effective_from=DAY),
         ask("ChangeCommitment", contract="C2", change="-1", effective_from=DAY, reason="r"),
         ask("CancelCommitment", contract="C2", effective_from=DAY, reason="r"),
@@ -54,7 +55,7 @@ def every_command():
                    {"line": REVENUE, "receipts": [{"month": "2025-06", "amount": "1"}]}]),
         ask("CreditReceipt", line=[*REVENUE, "01", "1"], amount="7", value_date=DAY),
         ask("RefundReceipt", line=[*REVENUE, "01", "1"], amount="1", **LATER),
-        ask("OpenSpecialAccount", account="KSN-7", purpose="trees", owner="akim",
+        ask("OpenSpecialAccount", account="KSN-7", purpose="trees", owner="akim-1",
             effective_from=DAY),
         ask("CreditSpecialAccount", amount="9", **account),
         ask("DebitSpecialAccount", amount="9", purpose="trees", **account),

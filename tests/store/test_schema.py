@@ -10,10 +10,11 @@ from ledger.errors import Broken
 from ledger.service import Ledger
 from ledger.store.checks import assert_durable
 from ledger.store.embedded import EmbeddedPostgres
-from ledger.store.migrate import migrate
+from ledger.store.migrate import GUARDED, migrate
 from ledger.store.sql import folder, sql
 from tests.store.world import RAYON, accepted, opening, pay, query, sequenced
 
+PLACES = {"places", "log_places", "position_at"}
 CATALOGS = {
     "columns": """SELECT table_name, column_name, ordinal_position, data_type, is_nullable,
         column_default FROM information_schema.columns WHERE table_schema = 'ledger'""",
@@ -46,7 +47,7 @@ async def test_migrations_add_up_to_the_schema(empty, migrated):
     await connection.execute(sql("schema"))
     for name in folder("functions"):
         await connection.execute(sql(f"functions/{name}"))
-    for table in ("events", "lines", "sequences"):
+    for table in GUARDED:
         await connection.execute("SELECT ledger.guard_table($1)", table)
     await connection.execute("SELECT ledger.ensure_year(0)")
     await connection.execute(sql("grants"))
@@ -91,10 +92,19 @@ CHANGES = (
     "UPDATE ledger.heads SET position = position",
     "DELETE FROM ledger.cells",
     "INSERT INTO ledger.lines VALUES (1, 1, 1, '{}')",
-    "DELETE FROM ledger.sequences",
+    "DELETE FROM ledger.landmarks",
+    "UPDATE ledger.sequenced SET position = 0",
     "DELETE FROM ledger.steps",
     "UPDATE ledger.rulebook SET position = 0",
+    "DELETE FROM ledger.tiles",
+    "UPDATE ledger.tree_heads SET size = size",
+    "UPDATE ledger.checkpoints SET witnessed = true",
+    "INSERT INTO ledger.checkpoints VALUES (1, '', true, 0)",
     "SELECT 1 FROM ledger.heads FOR UPDATE",
+    "SELECT value FROM ledger.annex",
+    "SELECT salt FROM ledger.annex",
+    "DELETE FROM ledger.annex",
+    "INSERT INTO ledger.annex SELECT * FROM ledger.annex",
     "CREATE TABLE ledger.mine ()",
     "ALTER TABLE ledger.events DISABLE TRIGGER ALL",
     "SET ROLE qazyna_owner",
@@ -132,8 +142,10 @@ async def test_each_role_may_do_its_own_and_no_more(guarded):
             'EXECUTE')""", role if role == "public" else f"qazyna_{role}")  # fmt: skip
         may[role] = {row["proname"] for row in rows}
     assert may == {
-        "writer": {"append", "claim_codes", "ensure_year", "lock_heads"},
-        "projector": {"sequence_step"}, "reader": set(), "public": set(),
+        "writer": {"append", "claim_codes", "ensure_year", "lock_heads",
+                   "keep_annex", "compare_annex", "erase_annex"},
+        "projector": {"sequence_step", "grow_tree", "publish_checkpoint", *PLACES},
+        "reader": PLACES, "public": set(),
     }  # fmt: skip
     assert await query(guarded, "SELECT 1 FROM ledger.stored_events", role="qazyna_reader")
 
@@ -159,8 +171,9 @@ async def test_triggers_stop_even_a_superuser(dsn, clock, replica):
     try:
         if replica:
             await connection.execute("SET session_replication_role = replica")
-        for table in ("events", "events_0", "events_2025", "events_2044", "lines", "sequences"):
-            column = {"lines": "line", "sequences": "sequence"}.get(table, "kind")
+        columns = {"lines": "line", "steps": "last_sequence", "landmarks": "step"}
+        for table in ("events", "events_0", "events_2025", "events_2044", *columns):
+            column = columns.get(table, "kind")
             for change in (f"UPDATE ledger.{table} SET {column} = {column}",
                            f"DELETE FROM ledger.{table}", f"TRUNCATE ledger.{table}",
                            f"TRUNCATE ledger.{table} CASCADE"):  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.events import log_id
 from ledger.service import Ledger
+from ledger.store.sql import sql
 from tests.store.world import (
     BUDGETS,
     OBLAST,
@@ -33,6 +34,18 @@ async def quiet(ledger):
 async def step(dsn, now=0) -> int:
     rows = await query(dsn, "SELECT ledger.sequence_step($1) AS last", now, role="qazyna_projector")
     return rows[0]["last"]
+
+
+async def step_of(dsn, *budgets) -> int:
+    rows = await query(dsn, "SELECT ledger.sequence_step(0, $1, $2) AS last",
+                       [await region_of(dsn, code) for code in budgets],
+                       [log_id(code) for code in budgets], role="qazyna_projector")  # fmt: skip
+    return rows[0]["last"]
+
+
+async def region_of(dsn, code) -> int:
+    (row,) = await query(dsn, "SELECT region FROM ledger.heads WHERE code = $1", code)
+    return row["region"]
 
 
 async def assert_sequenced(dsn) -> int:
@@ -103,6 +116,29 @@ async def test_a_half_whose_other_half_was_erased_is_never_sequenced(quiet, dsn)
     assert await step(dsn) == before
     await accepted(quiet, pay(REPUBLIC))
     assert await step(dsn) == before + 1
+
+
+async def test_a_step_of_named_logs_takes_them_and_leaves_the_rest_for_a_look_at_all(quiet, dsn):
+    before = await step(dsn)
+    await accepted(quiet, pay(OBLAST), pay(REPUBLIC))
+    assert await step_of(dsn, REPUBLIC, REPUBLIC) == before + 1
+    assert await step_of(dsn, REPUBLIC) == before + 1
+    await accepted(quiet, send(OBLAST, RAYON), pay(REPUBLIC))
+    assert await step_of(dsn, RAYON, REPUBLIC) == before + 2, "half a transfer was sequenced"
+    assert await step_of(dsn, OBLAST, RAYON) == before + 5
+    await accepted(quiet, pay(OBLAST), pay(RAYON))
+    assert await step(dsn) == before + 7
+    assert await assert_sequenced(dsn) == before + 7
+    await assert_sound(dsn)
+
+
+async def test_what_nobody_names_is_sequenced_all_the_same(ledger, dsn):
+    await sequenced(ledger)
+    ledger.appender.after_append = lambda _: ledger.sequencer.nudge([(0, log_id(RAYON))])
+    for _ in range(5):
+        await accepted(ledger, *(pay(code) for code in BUDGETS), send(OBLAST, RAYON))
+    await sequenced(ledger)
+    await assert_sequenced(dsn)
 
 
 async def test_two_sequencers_by_mistake_give_no_place_twice(quiet, dsn):
@@ -176,3 +212,22 @@ async def test_a_sequencer_stops_at_once_however_it_is_nudged(ledger):
         ledger.sequencer._stopping.clear()
         await ledger.sequencer.start()
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("most", [1, 5])
+@pytest.mark.parametrize("pace", [0, 1], ids=["at one time", "one after the other"])
+async def test_a_backlog_is_taken_in_bounded_steps_of_whole_commands(quiet, dsn, clock, most, pace):
+    """The function as it stands, but for how many events it takes at once."""
+    before = await step(dsn)
+    await query(dsn, sql("functions/sequence_step").replace("65536", str(most)))
+    for _ in range(4):
+        clock.now += pace
+        await accepted(quiet, *(pay(code) for code in BUDGETS), send(), send(OBLAST, RAYON))
+    wanted = before + 4 * (len(BUDGETS) + 4)
+    reached = [before]
+    while reached[-1] < wanted:
+        reached.append(await step(dsn))
+        assert reached[-1] > reached[-2]
+    assert len(reached) > 3
+    assert await assert_sequenced(dsn) == wanted == await step(dsn)
+    await assert_sound(dsn)

@@ -11,18 +11,16 @@ from hypothesis import strategies as st
 
 from ledger.cells import (
     BUDGET,
-    LIMITS,
     SUM_MAX,
     BudgetState,
     Cell,
-    Limit,
     Missing,
     Timeline,
-    shortfalls,
     subject,
 )
 from ledger.errors import Refuse
 from ledger.events import Movement
+from ledger.limits import LIMITS, Limit, shortfalls
 
 CHANGES = st.lists(st.tuples(st.integers(1, 40), st.integers(-1000, 1000)), max_size=30)
 FAST = settings(max_examples=150, derandomize=True)
@@ -118,7 +116,7 @@ def test_the_base_of_an_overlay_stays_as_it_was():
     overlay = state.overlay()
     overlay.apply(movement(("a",), executed=5))
     assert not list(state.lines())
-    state.cells.update(overlay.changed)
+    state.take(overlay)
     again = state.overlay()
     again.apply(movement(("a",), executed=1))
     assert state.cells["line", ("a",)].total("executed") == 5

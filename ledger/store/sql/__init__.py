@@ -8,7 +8,7 @@ from importlib.resources import files
 
 @cache
 def sql(name: str) -> str:
-    """Return the text of a file below this folder, for example `queries/load_cells`."""
+    """Return the text of a file below this folder, for example `queries/load_states`."""
     return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 

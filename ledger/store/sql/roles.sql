@@ -3,7 +3,9 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['qazyna_owner', 'qazyna_writer', 'qazyna_projector', 'qazyna_reader']
+    FOREACH name IN ARRAY ARRAY[
+        'qazyna_owner', 'qazyna_writer', 'qazyna_projector', 'qazyna_reader', 'qazyna_annex'
+    ]
     LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = name) THEN
             BEGIN

@@ -108,30 +108,94 @@ CREATE TABLE ledger.cells (
     CONSTRAINT plan_balance CHECK (guards & 32 = 0 OR plan_payments <= plan_receipts + tolerance)
 ) WITH (fillfactor = 70);
 
--- The gapless place of every event in the whole ledger, given after commit.
-CREATE TABLE ledger.sequences (
-    sequence bigint PRIMARY KEY,
-    region int NOT NULL,
-    log bigint NOT NULL,
-    position bigint NOT NULL,
-    UNIQUE (region, log, position)
-);
-
--- How far each log is sequenced.
+-- How far each log is sequenced, in which step (its last sequence) last; and the log's `number`
+-- in the steps, given with its first one.
 CREATE TABLE ledger.sequenced (
     region int NOT NULL,
     log bigint NOT NULL,
+    number int NOT NULL,
     position bigint NOT NULL,
-    PRIMARY KEY (region, log)
+    step bigint NOT NULL,
+    PRIMARY KEY (region, log),
+    CONSTRAINT sequenced_number UNIQUE (number)
 ) WITH (fillfactor = 70);
 
 -- Steps of the sequencer: readers apply whole steps; `known = T` is the last one published by T.
+-- The n-th event of a step stands in log `logs[n]` (a number of `sequenced`) at `positions[n]`
+-- and has the sequence `first_sequence + n - 1`: the gapless place of every event in the whole
+-- ledger, given after commit.
 CREATE TABLE ledger.steps (
     last_sequence bigint PRIMARY KEY,
-    published_at bigint NOT NULL
+    first_sequence bigint NOT NULL,
+    published_at bigint NOT NULL,
+    logs int[] NOT NULL,
+    positions bigint[] NOT NULL
 );
 
 CREATE INDEX steps_published ON ledger.steps (published_at);
+
+-- The first place of a log in each stretch of 131 072 sequences (`ledger.stretch_end`): where the
+-- search for the sequence of a position begins.
+CREATE TABLE ledger.landmarks (
+    region int NOT NULL,
+    log bigint NOT NULL,
+    position bigint NOT NULL,
+    sequence bigint NOT NULL,
+    step bigint NOT NULL,
+    PRIMARY KEY (region, log, position)
+);
+
+-- Full tiles of the tree (C2SP tlog-tiles). `hashes` are 256 hashes of 32 bytes, `root` the hash
+-- above them: roots in a row are the next level's partial tile. What is partial at level 0 is
+-- computed from the events, so a row here never changes.
+CREATE TABLE ledger.tiles (
+    level smallint NOT NULL CHECK (level BETWEEN 0 AND 6),
+    index bigint NOT NULL CHECK (index >= 0),
+    root bytea NOT NULL CHECK (length(root) = 32),
+    hashes bytea STORAGE EXTERNAL NOT NULL CHECK (length(hashes) = 8192),
+    PRIMARY KEY (level, index)
+);
+
+-- What the notary is about to sign, committed before it signs: one size never gets two roots.
+CREATE TABLE ledger.tree_heads (
+    size bigint PRIMARY KEY CHECK (size > 0),
+    root bytea NOT NULL CHECK (length(root) = 32),
+    made_at bigint NOT NULL
+);
+
+-- What was signed and is published; `witnessed` tells whether the quorum of witnesses cosigned.
+-- Cosignatures that came later make another edition: the same note with more lines.
+CREATE TABLE ledger.checkpoints (
+    size bigint NOT NULL CHECK (size > 0),
+    note bytea NOT NULL,
+    witnessed boolean NOT NULL,
+    published_at bigint NOT NULL,
+    edition smallint NOT NULL CHECK (edition > 0),
+    PRIMARY KEY (size, edition)
+);
+
+-- Personal values outside the log, each with the salt of the commitment that the event's body
+-- holds (docs/decisions/0011). The only table of facts from which rows are deleted, by erasure.
+CREATE TABLE ledger.annex (
+    region int NOT NULL,
+    log bigint NOT NULL,
+    command_id uuid NOT NULL,
+    field text NOT NULL,
+    salt bytea NOT NULL CHECK (length(salt) = 32),
+    value text NOT NULL,
+    PRIMARY KEY (region, command_id, field)
+) WITH (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0);
+
+CREATE INDEX annex_value ON ledger.annex (value);
+
+-- Every sequenced event's place, in no order; `ledger.places` gives a range, `ledger.log_places`
+-- one log's without reading the rest.
+CREATE VIEW ledger.sequences AS
+SELECT
+    t.first_sequence + u.n - 1 AS sequence, d.region, d.log, u.position
+FROM ledger.steps AS t
+CROSS JOIN LATERAL unnest(t.logs, t.positions) WITH ORDINALITY AS u (number, position, n)
+INNER JOIN ledger.sequenced AS d ON d.number = u.number;
 
 -- What the unmodified `eventsourcing` library reads (design §3).
 CREATE VIEW ledger.stored_events AS

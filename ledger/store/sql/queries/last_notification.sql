@@ -1,2 +1,2 @@
 -- The last sequence of the ledger: `notification_id` of the view, without joining it.
-SELECT max(sequence) AS notification_id FROM ledger.sequences
+SELECT max(last_sequence) AS notification_id FROM ledger.steps

@@ -1,6 +1,9 @@
 -- Events of one log in the layout of the `eventsourcing` library, newest first.
-SELECT originator_id, originator_version, topic, state
-FROM ledger.stored_events
-WHERE originator_id = $1 AND originator_version > $2 AND originator_version <= $3
-ORDER BY originator_version DESC
+SELECT h.code AS originator_id, e.position AS originator_version, e.kind AS topic, e.body AS state
+FROM ledger.heads AS h
+INNER JOIN ledger.sequenced AS d ON d.region = h.region AND d.log = h.log
+INNER JOIN ledger.events AS e ON e.region = h.region AND e.log = h.log AND e.year = h.year
+    AND e.position > $2 AND e.position <= $3 AND e.position <= d.position
+WHERE h.code = $1
+ORDER BY e.position DESC
 LIMIT $4

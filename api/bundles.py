@@ -1,0 +1,174 @@
+"""A report with everything that it rests on, gathered from the database into one file.
+
+What a bundle is and how it is checked: `ledger/proofs/bundle.py`. Nothing is handed out that does
+not lead to the signed root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from api.assembly import Running
+from api.recomputed import compose
+from ledger.errors import Corrupt, Invalid, NotFound, Unavailable
+from ledger.events import RULEBOOK
+from ledger.proofs import merkle
+from ledger.proofs.bundle import VERSION, Bundle, Shown, gaps, root_with
+from ledger.proofs.leaf import Leaf
+from ledger.proofs.verify import leaf_hash
+from ledger.store.evidence import LEAVES_MAX, SignedHead, prove, read_leaves
+from ledger.store.keys import Refused
+from ledger.store.read import FeedEvent, read_feed
+
+EVENTS_MAX = 200_000
+"""Most events of a bundle; all of them stand in memory."""
+RECEIVED = "budget.transfer.received"
+SIGNED_SECONDS, POLL_SECONDS = 10.0, 0.05
+"""Longest wait for the checkpoint that holds everything the report is true for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """A report: name, question, the sequence for which it is true, its rules, the logs it needs.
+
+    Without a `document` as served it is made of these events, by the composition that verifies it.
+    With `payers`, what the budget received needs the logs of those who sent it.
+    """
+
+    name: str
+    question: Mapping[str, Any]
+    sequence: int
+    rules_at: int
+    logs: Sequence[str]
+    document: Mapping[str, Any] | None = None
+    payers: bool = False
+
+
+async def gather(parts: Running, answered: Answered) -> bytes:
+    """Return the bundle of a report. Raises `Invalid` where it would be too large."""
+    if answered.sequence < 1:
+        raise NotFound("unknown-event", "nothing is sequenced yet: there is nothing to prove")
+    logs = await _events(parts, answered)
+    answered = replace(answered, logs=[log for log in logs if log != RULEBOOK])
+    report = await asyncio.to_thread(_report, answered, logs)
+    last = max((answered.sequence, *(one.sequence for one in logs[RULEBOOK])))
+    head = await _signed(parts, last)
+    shown: dict[int, Shown] = {}
+    async with parts.ledger.database.connect("reader") as connection:
+        for log, events in logs.items():
+            for one in events:
+                if one.sequence <= head.size:
+                    mine = log == RULEBOOK or one.sequence <= last
+                    shown[one.sequence - 1] = _shown(one, with_body=mine)
+            if log != RULEBOOK:
+                await _close(connection, answered.sequence, head.size, events, shown)
+        indexes = sorted(shown)
+        proof = await prove(connection, head.size, lambda source: [
+            merkle.subtree_hash(start, end, source) for start, end in gaps(indexes, head.size)
+        ])  # fmt: skip
+    bundle = Bundle(_manifest(parts, answered), report, head.note,
+                    tuple(proof), tuple(shown[at] for at in indexes))  # fmt: skip
+    return await asyncio.to_thread(_written, bundle, head)
+
+
+def _report(answered: Answered, logs: Mapping[str, Sequence[FeedEvent]]) -> bytes:
+    """Return the report as served, or made of the events up to its sequence."""
+    if answered.document is not None:
+        return orjson.dumps(answered.document)
+    return compose(answered.name, answered.question, answered.sequence, {
+        log: [(one.sequence - 1, one.body) for one in events
+              if log == RULEBOOK or one.sequence <= answered.sequence]
+        for log, events in logs.items()
+    })  # fmt: skip
+
+
+def _written(bundle: Bundle, head: SignedHead) -> bytes:
+    """Write the bundle, after a look whether it leads to the signed root."""
+    hashes = {one.at: leaf_hash(one.leaf) for one in bundle.events}
+    if root_with(hashes, head.size, bundle.proof) != head.root:
+        raise Corrupt("the stored events do not lead to the signed root", size=head.size)
+    return bundle.write()
+
+
+async def _events(parts: Running, answered: Answered) -> dict[str, list[FeedEvent]]:
+    """Return each log's events up to the report's sequence and one more; the rulebook's in use."""
+    found: dict[str, list[FeedEvent]] = {}
+    wanted = [*answered.logs, RULEBOOK]
+    async with parts.ledger.database.connect("reader") as connection:
+        for log in wanted:
+            events = await read_feed(connection, 0, EVENTS_MAX + 1, log)
+            if sum(map(len, found.values())) + len(events) > EVENTS_MAX:
+                raise Invalid(f"the report rests on more than {EVENTS_MAX} events: ask for one "
+                              "as known earlier")  # fmt: skip
+            if log == RULEBOOK:
+                found[log] = [one for one in events if one.position <= answered.rules_at]
+            else:
+                before = sum(one.sequence <= answered.sequence for one in events)
+                found[log] = events[: before + 1]
+                if answered.payers and log in answered.logs:
+                    wanted += sorted(_payers(found[log][:before]) - {*wanted})
+    if len(found[RULEBOOK]) < answered.rules_at:
+        raise Unavailable("a rule that the report uses has no sequence yet; ask again")
+    return found
+
+
+def _payers(events: Sequence[FeedEvent]) -> set[str]:
+    """Return the budgets whose transfers these events received."""
+    return {orjson.loads(one.body)["peer"] for one in events if one.kind == RECEIVED}
+
+
+async def _signed(parts: Running, size: int) -> SignedHead:
+    """Return a checkpoint that holds a sequence, waiting a moment for the notary."""
+    deadline = asyncio.get_running_loop().time() + SIGNED_SECONDS
+    while True:
+        head = await parts.evidence.checkpoint()
+        if head is not None and head.size >= size:
+            return head
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(f"no checkpoint holds sequence {size} yet; ask again later")
+        parts.notary.nudge()
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _close(
+    connection: Any, sequence: int, size: int, events: Sequence[FeedEvent], shown: dict[int, Shown]
+) -> None:
+    """Show that a log has no further event up to a sequence: a later one, else all envelopes."""
+    if events and sequence < events[-1].sequence <= size:
+        return
+    own = [one.sequence for one in events if one.sequence <= sequence]
+    first = own[-1] + 1 if own else 1
+    if sequence - first >= LEAVES_MAX:
+        raise Invalid(f"{sequence - first + 1} envelopes would have to show that nothing follows "
+                      f"sequence {first - 1}: ask as known={first - 1}")  # fmt: skip
+    if first <= sequence:
+        leaves = await read_leaves(connection, first, sequence)
+        for at, leaf in enumerate(leaves, first - 1):
+            shown.setdefault(at, Shown(at, leaf, None))
+
+
+def _shown(event: FeedEvent, *, with_body: bool) -> Shown:
+    """Return an event's line in the bundle."""
+    digest = hashlib.sha256(event.body).digest()
+    leaf = Leaf(log=event.budget, position=event.position, kind=event.kind,
+                recorded_at=event.recorded_at, chain=event.hash, body=digest)  # fmt: skip
+    return Shown(event.sequence - 1, leaf.encode(), event.body if with_body else None)
+
+
+def _manifest(parts: Running, answered: Answered) -> dict[str, Any]:
+    """Return what the bundle says of itself; the keys are a hint, nobody should trust them."""
+    try:
+        keys = [key.text for key in parts.notary.keys.public()]
+    except Refused:  # another process signs
+        keys = []
+    return {
+        "v": VERSION, "report": answered.name, "question": answered.question,
+        "sequence": answered.sequence, "rules_at": answered.rules_at,
+        "logs": list(answered.logs), "keys": keys,
+    }  # fmt: skip

@@ -1,0 +1,87 @@
+"""T17: what a decision costs must not grow with its log."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+
+import asyncpg
+
+from ledger.service import Ledger
+from ledger.store.checks import check
+from tests.bench.appending import CALLERS
+from tests.bench.country import Country, documents, read_all
+from tests.bench.driving import drive
+from tests.bench.filling import Lengthening
+from tests.bench.ground import Ground, clock
+from tests.bench.table import Row, compared
+from tests.store.world import sequenced
+
+SHORT = 10_000
+PART = 2_000
+"""Commands posted through the appender, which the copies repeat."""
+FEW = 60
+"""Budgets beside the one that grows."""
+COLD = 5
+
+
+async def _grow(dsn: str, country: Country, length: int) -> int:
+    """Let the last budget's log have about `length` events; return how many it has."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        growing = Lengthening(connection, country.codes[-1])
+        async with Ledger(dsn, clock=clock) as ledger:
+            await drive(ledger, read_all(ledger, documents(country, 200, 0, hot=True)), 64)
+            await growing.begin()
+            small = documents(country, PART, 1, hot=True, tenge_max=1)  # so that money lasts
+            await drive(ledger, read_all(ledger, small), 64)
+            await sequenced(ledger, 60)
+        found = await growing.repeat(length)
+        async with Ledger(dsn, clock=clock) as ledger:
+            await sequenced(ledger, 300)
+        await connection.execute("VACUUM (ANALYZE)")
+    finally:
+        await connection.close()
+    return found
+
+
+async def _cold(dsn: str, country: Country, seed: int) -> float:
+    """Milliseconds of the first posting of a ledger that was just opened."""
+    async with Ledger(dsn, clock=clock) as ledger:
+        [asked] = read_all(ledger, documents(country, 1, seed, hot=True))
+        began = time.perf_counter()
+        await ledger.submit([asked])
+        return 1000 * (time.perf_counter() - began)
+
+
+async def t17(ground: Ground) -> list[Row]:
+    """One hot budget with a long log ÷ the same with a short one, in turns; the first posting.
+
+    The logs are filled by repeating posted traffic (`filling.py`); `check` judges the short one.
+    """
+    rounds: list[tuple[float, float]] = []
+    cold: list[tuple[float, float]] = []
+    async with AsyncExitStack() as stack:
+        places = [await stack.enter_async_context(ground.country(2, FEW)) for _ in range(2)]
+        (short, country), (long, _) = places
+        few = await _grow(short, country, SHORT)
+        if found := await check(short):
+            raise RuntimeError(f"the filled ledger is not sound: {found[:3]}")
+        many = await _grow(long, country, ground.long)
+        cold += [(await _cold(long, country, 50 + n), await _cold(short, country, 50 + n))
+                 for n in range(COLD)]  # fmt: skip
+        ledgers = [await stack.enter_async_context(Ledger(dsn, clock=clock))
+                   for dsn in (long, short)]  # fmt: skip
+        for n in range(2 * ground.rounds + 1):
+            rates = []
+            for ledger in ledgers:
+                asked = documents(country, ground.events // 2, 100 + n, hot=True)
+                rates.append((await drive(ledger, read_all(ledger, asked), CALLERS)).rate)
+                await sequenced(ledger, 120)
+            rounds.append((rates[0], rates[1]))
+    name = f"{many} events ÷ {few} events in its log"
+    return [
+        compared("T17", f"one hot budget, {CALLERS} callers, {name}", "events/s", rounds[1:],
+                 must=0.9),
+        compared("T17", "  first posting after a start, the same", "ms", cold, less=True),
+    ]  # fmt: skip
