@@ -54,5 +54,7 @@ def personal_places(document: Any, fields: frozenset[str], place: str = "") -> I
     elif isinstance(document, list):
         for number, value in enumerate(document):
             yield from personal_places(value, fields, f"{place}.{number}")
-    elif isinstance(document, str) and names_person(document):
+    elif (
+        isinstance(document, str) and not COMMITMENT.fullmatch(document) and names_person(document)
+    ):
         yield place
