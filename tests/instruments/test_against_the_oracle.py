@@ -151,6 +151,7 @@ def test_both_verdicts_were_frequent() -> None:
     assert 0.25 < accepted / SEEN.total() < 0.75
 
 
+PAID = "00000000-0000-0000-0000-0000000f0009"
 SETTLED = {
     "a plan of receipts falls below zero": [
         ("2025-02-01", "ChangePlan", "treasury", {
@@ -182,7 +183,31 @@ SETTLED = {
             "account": "A9", "purpose": "own", "owner": "o-1", "effective_from": "2025-03-01"}),
         ("2025-03-01", "CreditSpecialAccount", "treasury", {
             "account": "A9", "amount": "5", "value_date": "2025-01-10"})],
+    "money that comes back to a cancelled contract is cancelled too, once": [
+        ("2025-02-01", "RegisterCommitment", "treasury", {
+            "contract": "C9", "line": [*P], "amount": "9", "effective_from": "2025-02-01"}),
+        ("2025-02-01", "ExecutePayment", "treasury", {
+            "command_id": PAID, "contract": "C9", "line": [*P], "amount": "5",
+            "value_date": "2025-02-01"}),
+        ("2025-02-02", "CancelCommitment", "treasury", {
+            "contract": "C9", "effective_from": "2025-02-02"}),
+        ("2025-02-03", "CancelCommitment", "treasury", {
+            "contract": "C9", "effective_from": "2025-02-03"}),
+        ("2025-02-03", "RecoverCashExpenditure", "treasury", {
+            "payment": PAID, "amount": "2", "value_date": "2025-02-03"}),
+        ("2025-02-04", "CancelCommitment", "treasury", {
+            "contract": "C9", "effective_from": "2025-02-04"}),
+        ("2025-02-05", "CancelCommitment", "treasury", {
+            "contract": "C9", "effective_from": "2025-02-05"})],
 }  # fmt: skip
+EXPECTED = {
+    "money that comes back to a cancelled contract is cancelled too, once": Counter({
+        ("RegisterCommitment", "accepted"): 1, ("ExecutePayment", "accepted"): 1,
+        ("CancelCommitment", "accepted"): 2, ("CancelCommitment", "refused"): 2,
+        ("RecoverCashExpenditure", "accepted"): 1,
+    }),
+}  # fmt: skip
+"""The verdicts of both, where a scenario is only worth something with them."""
 
 
 @pytest.mark.parametrize("name", SETTLED)
@@ -192,5 +217,6 @@ def test_a_rule_that_was_disputed_once_is_settled(name: str) -> None:
         duel.deck.day = date.fromisoformat(day)
         asked = {"budget": "KZ-2025-oblast-1", **fields}
         duel.post(duel.deck.document(command, capacity=capacity, **asked))
+    assert duel.verdicts == EXPECTED.get(name, duel.verdicts)
     for day in range(0, 365, 3):
         duel.compare((0, day, 0, 0, 5))

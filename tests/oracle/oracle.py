@@ -310,19 +310,20 @@ class Oracle:
             closes = f"{self.budget['ends'].year}-{self._policy('registration-closes')}"
             need(str(self.today) <= closes or "exception" in self.c, "dates")
             self.facts["contract"][key] = {"line": line, "open": True}
-        contract = self._contract(key)
+        used, held = (total(self.mine, m, contract=key[1]) for m in ("executed", "accepted"))
+        contract = self._contract(key, held - used if self.name == "CancelCommitment" else 0)
         need(self.day <= self.today, "dates")
         if self.name == "CancelCommitment":
-            paid = total(self.mine, "executed", contract=key[1])
-            contract["open"], amount = False, paid - total(self.mine, "accepted", contract=key[1])
+            contract["open"], amount = False, used - held
         else:
             amount = self._minor("change" if self.name == "ChangeCommitment" else "amount")
         need(amount, "document")
         self._add("accepted", contract["line"], amount, contract=key[1])
 
-    def _contract(self, key: tuple[str, str]) -> dict[str, Any]:
+    def _contract(self, key: tuple[str, str], rest: int = 0) -> dict[str, Any]:
+        """Money that comes back to a cancelled contract is a `rest` that can be cancelled too."""
         need(key in self.facts["contract"], "unknown")
-        need(self.facts["contract"][key]["open"], "stage")
+        need(self.facts["contract"][key]["open"] or rest, "stage")
         return self.facts["contract"][key]
 
     def _money(self, line: Line, amount: int, sign: int, **more: Any) -> None:
