@@ -28,6 +28,7 @@ from ledger.store.evidence import (
 )
 from ledger.store.keys import Keys, Refused
 from ledger.store.pool import LOST, Database
+from ledger.store.sequencer import pause
 from ledger.store.sql import sql
 
 log = logging.getLogger(__name__)
@@ -109,12 +110,12 @@ class Notary:
     async def _run(self) -> None:
         """Lead again after every failure; a refusal is told once, and looked at again."""
         while True:
-            pause = RETRY_SECONDS
+            seconds = RETRY_SECONDS
             try:
                 await self._lead()
             except Refused as refused:
                 self._refuse(refused)
-                pause = REFUSED_SECONDS
+                seconds = REFUSED_SECONDS
             except (*LOST, Unavailable) as error:
                 log.warning("the notary lost the database: %r", error)
             except Exception:
@@ -123,7 +124,7 @@ class Notary:
                 self.active = False
             if self._stopping.is_set():
                 return
-            await _pause(self._stopping, pause)
+            await pause(self._stopping, seconds)
 
     def _refuse(self, refused: Refused) -> None:
         """Count a refusal to sign, and log it when it is new."""
@@ -139,7 +140,7 @@ class Notary:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
                 if self._stopping.is_set():
                     return
-                await _pause(self._stopping, RETRY_SECONDS)
+                await pause(self._stopping, RETRY_SECONDS)
             with self.keys.held():
                 self.active = True
                 await self._follow(connection)
@@ -151,7 +152,7 @@ class Notary:
         while not await connection.fetchval(sql("queries/sequenced_up_to")):
             if self._stopping.is_set() and not await _settled(connection):
                 return
-            await _pause(self._nudged, IDLE_SECONDS)
+            await pause(self._nudged, IDLE_SECONDS)
         work = await _Work.resume(self, connection)
         while True:
             closing = self._stopping.is_set()
@@ -164,9 +165,9 @@ class Notary:
                 return
             if signed:
                 left = CHECKPOINT_SECONDS - (time.monotonic() - began)
-                await _pause(self._stopping, left)
+                await pause(self._stopping, left)
             else:
-                await _pause(self._nudged, IDLE_SECONDS)
+                await pause(self._nudged, IDLE_SECONDS)
 
 
 class _Work:
@@ -332,10 +333,3 @@ async def _settled(connection: Any) -> int:
         await asyncio.sleep(SETTLE_POLL_SECONDS)
     found: int = await connection.fetchval(sql("queries/sequenced_up_to"))
     return found
-
-
-async def _pause(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, but not longer. (`wait_for` of Python 3.11 may swallow a cancellation.)"""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

@@ -83,20 +83,20 @@ class Sequencer:
                 log.warning("the sequencer lost the database: %r", error)
             except Exception:
                 log.exception("the sequencer failed and starts again")
-            await _pause(self._stopping, RETRY_SECONDS)
+            await pause(self._stopping, RETRY_SECONDS)
 
     async def _lead(self) -> None:
         """Hold the lease on a connection of its own and take steps on it."""
         connection = await self.database.listen("projector", answer_seconds=ANSWER_SECONDS)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
-                await _pause(self._stopping, RETRY_SECONDS)
+                await pause(self._stopping, RETRY_SECONDS)
                 if self._stopping.is_set():
                     return
             self._moved = None
             while not self._stopping.is_set():
                 await self._step(connection)
-                if not self._stopping.is_set() and not await _pause(self._nudged, IDLE_SECONDS):
+                if not self._stopping.is_set() and not await pause(self._nudged, IDLE_SECONDS):
                     self._moved = None
         finally:
             connection.terminate()
@@ -117,10 +117,10 @@ class Sequencer:
         if self.last_sequence > before:
             took = time.monotonic() - began
             rest = max(REST_STEPS * took, REST_EVENT_SECONDS * (self.last_sequence - before))
-            await _pause(self._stopping, min(rest, REST_SECONDS_MAX))
+            await pause(self._stopping, min(rest, REST_SECONDS_MAX))
 
 
-async def _pause(event: asyncio.Event, seconds: float) -> bool:
+async def pause(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event, but not longer; tell whether it came.
 
     (`wait_for` of Python 3.11 may swallow a cancellation.)
