@@ -38,14 +38,15 @@ class Answered:
     """A report: name, question, the sequence for which it is true, its rules, the logs it needs.
 
     Without a `document` as served it is made of these events, by the composition that verifies it.
-    With `payers`, what the budget received needs the logs of those who sent it.
+    With `payers`, what the budget received needs the logs of those who sent it. Without `logs` it
+    needs every event of the ledger up to its sequence; `rules_at` is then counted among them.
     """
 
     name: str
     question: Mapping[str, Any]
     sequence: int
     rules_at: int
-    logs: Sequence[str]
+    logs: Sequence[str] | None
     document: Mapping[str, Any] | None = None
     payers: bool = False
 
@@ -55,7 +56,9 @@ async def gather(parts: Running, answered: Answered) -> bytes:
     if answered.sequence < 1:
         raise NotFound("unknown-event", "nothing is sequenced yet: there is nothing to prove")
     logs = await _events(parts, answered)
-    answered = replace(answered, logs=[log for log in logs if log != RULEBOOK])
+    whole = answered.logs is None
+    answered = replace(answered, logs=[log for log in logs if log != RULEBOOK],
+                       rules_at=len(logs[RULEBOOK]))  # fmt: skip
     report = await asyncio.to_thread(_report, answered, logs)
     last = max((answered.sequence, *(one.sequence for one in logs[RULEBOOK])))
     head = await _signed(parts, last)
@@ -66,7 +69,7 @@ async def gather(parts: Running, answered: Answered) -> bytes:
                 if one.sequence <= head.size:
                     mine = log == RULEBOOK or one.sequence <= last
                     shown[one.sequence - 1] = _shown(one, with_body=mine)
-            if log != RULEBOOK:
+            if log != RULEBOOK and not whole:
                 await _close(connection, answered.sequence, head.size, events, shown)
         indexes = sorted(shown)
         proof = await prove(connection, head.size, lambda source: [
@@ -98,14 +101,14 @@ def _written(bundle: Bundle, head: SignedHead) -> bytes:
 
 async def _events(parts: Running, answered: Answered) -> dict[str, list[FeedEvent]]:
     """Return each log's events up to the report's sequence and one more; the rulebook's in use."""
-    found: dict[str, list[FeedEvent]] = {}
-    wanted = [*answered.logs, RULEBOOK]
     async with parts.ledger.database.connect("reader") as connection:
+        if answered.logs is None:
+            return await _all_events(connection, answered.sequence)
+        found: dict[str, list[FeedEvent]] = {}
+        wanted = [*answered.logs, RULEBOOK]
         for log in wanted:
             events = await read_feed(connection, 0, EVENTS_MAX + 1, log)
-            if sum(map(len, found.values())) + len(events) > EVENTS_MAX:
-                raise Invalid(f"the report rests on more than {EVENTS_MAX} events: ask for one "
-                              "as known earlier")  # fmt: skip
+            _bound(sum(map(len, found.values())) + len(events))
             if log == RULEBOOK:
                 found[log] = [one for one in events if one.position <= answered.rules_at]
             else:
@@ -116,6 +119,22 @@ async def _events(parts: Running, answered: Answered) -> dict[str, list[FeedEven
     if len(found[RULEBOOK]) < answered.rules_at:
         raise Unavailable("a rule that the report uses has no sequence yet; ask again")
     return found
+
+
+async def _all_events(connection: Any, sequence: int) -> dict[str, list[FeedEvent]]:
+    """Return every log's events up to a sequence, the rulebook's too."""
+    _bound(sequence)
+    found: dict[str, list[FeedEvent]] = {RULEBOOK: []}
+    for one in await read_feed(connection, 0, sequence):
+        found.setdefault(one.budget, []).append(one)
+    return found
+
+
+def _bound(many: int) -> None:
+    """Refuse a bundle of more events than fit."""
+    if many > EVENTS_MAX:
+        raise Invalid(f"the report rests on more than {EVENTS_MAX} events: ask for one as known "
+                      "earlier, for one budget, or audit the ledger")  # fmt: skip
 
 
 def _payers(events: Sequence[FeedEvent]) -> set[str]:
@@ -170,5 +189,5 @@ def _manifest(parts: Running, answered: Answered) -> dict[str, Any]:
     return {
         "v": VERSION, "report": answered.name, "question": answered.question,
         "sequence": answered.sequence, "rules_at": answered.rules_at,
-        "logs": list(answered.logs), "keys": keys,
+        "logs": list(answered.logs or ()), "keys": keys,
     }  # fmt: skip

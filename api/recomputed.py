@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -42,7 +43,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Case:
-    """A report to be made: the question, where it ends, what a served one says, rules, events."""
+    """A report to be made: the question, where it ends, what a served one says, rules, events.
+
+    The rulebook is one of the logs.
+    """
 
     question: Mapping[str, Any]
     sequence: int
@@ -194,12 +198,19 @@ def _lines(case: Case) -> dict[str, Any]:
 
 
 def _audit(case: Case) -> dict[str, Any]:
-    """Return a page of the audit trail; who ordered what was received stands in its payer's log."""
-    asked, rows = case.question, trail_of(
-        ((one.sequence, one.event, one.body) for one in case.own), case.budget,
-        {one.event.command_id: one.body for log, events in case.logs.items() if log != case.budget
-         for one in events if hasattr(one.event, "command")},
+    """Return a page of the trail, of one budget or of all; a payer's log has its orders' acts."""
+    asked = case.question
+    facts = sorted(
+        ((one.sequence, log, one.event, one.body) for log, events in case.logs.items()
+         if asked["budget"] in (None, log) for one in events if one.sequence <= case.sequence),
+        key=itemgetter(0),
     )  # fmt: skip
+    if asked["budget"] is None and len(facts) != case.sequence:
+        raise ProofError("omitted", f"{len(facts)} of {case.sequence} events are shown")
+    rows = trail_of(facts, {
+        one.event.command_id: one.body for events in case.logs.values() for one in events
+        if hasattr(one.event, "command")
+    })  # fmt: skip
     wanted = {name: asked[name] for name in ("contract", "account", "actor", "act", "kind")
               if asked.get(name) is not None}  # fmt: skip
     line, limit = tuple(asked["line"]), asked["limit"]
@@ -237,6 +248,6 @@ def compose(
     """Return a report of (index in the tree, body) by log, the rulebook's among them."""
     facts = {log: read_facts(log, events) for log, events in logs.items()}
     rules = Rules()
-    for one in facts.pop(RULEBOOK):
+    for one in facts[RULEBOOK]:
         rules = fold_rule(rules, one.event)
     return orjson.dumps(REPORTS[name](Case(question, sequence, served, rules, facts)))

@@ -122,7 +122,9 @@ def lines(
 
 @bundles.command(epilog=EPILOG)
 def history(  # noqa: PLR0913 - each names what the trail is followed for
-    budget: Code,
+    budget: Annotated[str | None, typer.Argument(
+        metavar="[BUDGET]", show_default=False, help="One budget; all of them if none is named"
+    )] = None,
     *,
     out: Out,
     line: Annotated[list[str] | None, typer.Option(
@@ -137,10 +139,11 @@ def history(  # noqa: PLR0913 - each names what the trail is followed for
     home: Home = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Keep a budget's audit trail with its events, and those of who sent it transfers."""
+    """Keep the audit trail with its events; a budget's needs those of who sent it transfers too."""
     asked = {"line": line, "contract": contract, "account": account, "actor": actor, "act": act,
              "after": after, "limit": 1000}  # fmt: skip
-    _keep(f"/v1/budgets/{budget}/audit.zip", asked, out, url, home, as_json=as_json)
+    path = f"/v1/budgets/{budget}/audit.zip" if budget else f"{client.TRAIL}.zip"
+    _keep(path, asked, out, url, home, as_json=as_json)
 
 
 def _keep(

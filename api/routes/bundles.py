@@ -176,7 +176,7 @@ async def get_lines_bundle(
 
 @router.get("/v1/budgets/{budget}/audit.zip", summary="A budget's audit trail with its evidence",
             response_class=Response, responses=ANSWERS)  # fmt: skip
-async def get_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is a question of its own
+async def get_budget_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is a question
     request: Request,
     budget: BudgetPath,
     line: Segments = [],  # noqa: B006 - never changed
@@ -200,6 +200,31 @@ async def get_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is a ques
         "act": act, "kind": kind, "after": after, "limit": limit}, payers=True)  # fmt: skip
 
 
+@router.get("/v1/audit.zip", summary="The audit trail of all budgets with its evidence",
+            response_class=Response, responses=ANSWERS)  # fmt: skip
+async def get_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is a question of its own
+    request: Request,
+    line: Segments = [],  # noqa: B006 - never changed
+    contract: NameQuery = None,
+    account: NameQuery = None,
+    actor: NameQuery = None,
+    act: NameQuery = None,
+    kind: NameQuery = None,
+    after: paging.AfterSequence = 0,
+    limit: paging.Limit = 100,
+    at_least: AtLeast = None,
+) -> Response:
+    """Return `/v1/audit` with every event of the ledger up to its sequence."""
+    await reach(request, at_least)
+    question = {
+        "budget": None, "line": line, "contract": contract, "account": account, "actor": actor,
+        "act": act, "kind": kind, "after": after, "limit": limit,
+    }  # fmt: skip
+    sequence = await parts_of(request).runner.sequence("audit_trail")
+    return await _bundle(request, Answered(
+        name="audit", question=question, sequence=sequence, rules_at=0, logs=None))  # fmt: skip
+
+
 async def _made(
     request: Request, name: str, projection: str, rules: Rules, question: dict[str, Any], *,
     payers: bool = False,
@@ -214,7 +239,7 @@ async def _made(
 
 async def _bundle(request: Request, answered: Answered) -> Response:
     """Answer with the bundle as a file to keep."""
-    name = f"{answered.question['budget']}-{answered.name}-{answered.sequence}.zip"
+    name = f"{answered.question['budget'] or 'ledger'}-{answered.name}-{answered.sequence}.zip"
     return Response(
         await gather(parts_of(request), answered), media_type=ZIP,
         headers={"Content-Disposition": f'attachment; filename="{name}"',

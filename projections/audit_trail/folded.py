@@ -12,32 +12,33 @@ from projections.audit_trail.fold import COLUMNS, Subject, carry, record
 
 
 def trail_of(
-    events: Iterable[tuple[int, Event, bytes]], budget: str, headers: Mapping[UUID, bytes]
+    events: Iterable[tuple[int, str, Event, bytes]], headers: Mapping[UUID, bytes]
 ) -> Iterator[AuditRow]:
-    """Yield the rows of one budget from its (sequence, event, body) from the first on.
+    """Yield the rows of budgets from their (sequence, code, event, body) from the first on.
 
-    `headers` are the first events of commands that were sent to other budgets.
+    `headers` are the first events of commands that may have been sent to other budgets.
     """
     totals: dict[tuple[Subject, str], int] = {}
     commands: dict[UUID, dict[str, Any]] = {}
-    for sequence, event, body in events:
+    logs: dict[str, int] = {}
+    for sequence, budget, event, body in events:
         _, state = typed_state(body)
         command = event.command_id
         if "command" in state:
             commands[command] = state["command"]
         elif command not in commands and command in headers:
             commands[command] = typed_state(headers[command])[1].get("command", {})
-        row = _columns(sequence, event, budget)
+        row = _columns(sequence, event, budget, logs.setdefault(budget, len(logs)))
         changes = carry(row, totals, {})
         written = record(row, state, commands.get(command, {}), {})
         yield _row(dict(zip(COLUMNS, written, strict=True)), changes)
 
 
-def _columns(sequence: int, event: Event, budget: str) -> dict[str, Any]:
+def _columns(sequence: int, event: Event, budget: str, log: int) -> dict[str, Any]:
     """Return what the typed columns of an event say, by its movement; a line is its path."""
     move = event.movement()
     return {
-        "sequence": sequence, "region": 0, "log": 0, "code": budget,
+        "sequence": sequence, "region": 0, "log": log, "code": budget,
         "position": event.originator_version, "kind": event.kind,
         "command_id": event.command_id, "recorded_at": event.recorded_at,
         "effective_from": move.effective_from, "adopted_on": move.adopted_on,

@@ -158,6 +158,46 @@ async def test_a_report_made_of_its_events_is_the_one_that_is_served(service, sh
     assert recompute(name, prove(bundle, trust(bundle.write()))) == bundle.report
 
 
+TRAILS = [
+    {}, {"limit": 3}, {"after": 12, "limit": 4}, {"kind": "budget.transfer.received"},
+    {"kind": "rulebook.jurisdiction.adopted"}, {"account": ACCOUNT}, {"line": ["expenditure"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", TRAILS, ids=str)
+async def test_the_trail_of_all_budgets_is_made_of_every_event(service, shown, asked):
+    answer = await service.get("/v1/audit.zip", at_least=shown, **asked)
+    bundle = Bundle.read(io.BytesIO(answer.content))
+    served = await service.get("/v1/audit", **asked)
+    assert bundle.report == served.content
+    assert len(bundle.events) == served.json()["sequence"]
+    proven = prove(bundle, trust(answer.content))
+    assert {RAYON, OBLAST, "rulebook"} <= set(proven.logs)
+    assert recompute("audit", proven) == bundle.report
+
+
+async def test_no_log_can_be_left_out_of_the_trail_of_all_budgets(service, shown):
+    """A whole budget taken out, its events' subtrees proven instead."""
+    raw = (await service.get("/v1/audit.zip", at_least=shown)).content
+    bundle, known = Bundle.read(io.BytesIO(raw)), trust(raw)
+    kept = tuple(one for one in bundle.events if f'"log":"{OBLAST}"'.encode() not in one.leaf)
+    assert 0 < len(kept) < len(bundle.events)
+    logs = [log for log in bundle.manifest["logs"] if log != OBLAST]
+    proof = proof_of({one.at: one for one in bundle.events}, kept, bundle)
+    fewer = Bundle({**bundle.manifest, "logs": logs}, bundle.report, bundle.checkpoint, proof, kept)
+    with pytest.raises(ProofError) as caught:
+        recompute("audit", prove(fewer, known))
+    assert caught.value.code == "omitted"
+
+
+async def test_the_program_keeps_and_verifies_the_trail_of_all_budgets(service, shown, tmp_path):
+    out = tmp_path / "kept.zip"
+    code, said = await qazyna("evidence", "history", "--out", out, "--url", service.url)
+    assert code == 0, said
+    code, said = await qazyna("verify", out, "--key", trust(out.read_bytes()).keys[0].text)
+    assert (code, "made again from these events" in said) == (0, True), said
+
+
 @pytest.mark.parametrize("name", ["exempt", "lines", "audit"])
 async def test_a_report_made_of_events_is_refused_when_altered(service, shown, name, tmp_path):
     raw = await fetch(service, name, at_least=shown)
