@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -46,6 +47,14 @@ class Settings(BaseSettings):
     )  # fmt: skip
     queue_commands_max: int = Field(default=20_000, ge=1, description="most waiting commands")
     log_level: str = Field(default="INFO", description="least severe log messages shown")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_server(cls, text: str | None) -> str | None:
+        """Refuse what names no PostgreSQL server, before anything waits for it."""
+        if text is not None and urlsplit(text).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("a server's address begins with postgresql://")
+        return text
 
     @field_validator("clock")
     @classmethod

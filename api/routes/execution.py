@@ -18,7 +18,9 @@ from api.etag import report as answer
 from api.parameters import AsOfDay, BudgetPath, Known, NameQuery, Segments, StrictRoute
 from api.parts import fiscal, ledger_of, rules_of
 from ledger.dates import local_day
+from ledger.errors import NotFound
 from ledger.rules import Rules
+from projections.budget_execution import lines
 from projections.budget_execution.figures import ExecutionReport
 from projections.budget_execution.report import find_head, report
 from projections.known import resolve_known
@@ -65,6 +67,11 @@ async def asked(
             else await resolve_known(connection, known, rules.jurisdiction.timezone),
             prefix=tuple(prefix), level=level, by=by,
         )  # fmt: skip
+        if prefix and not found.rows and not await lines(
+            connection, rules, budget, prefix=tuple(prefix), after=0, limit=1
+        ):
+            raise NotFound("unknown-line", f"no line of {budget} begins with "
+                           f"{' / '.join(prefix)}", budget=budget, line=prefix)  # fmt: skip
     return found, rules
 
 

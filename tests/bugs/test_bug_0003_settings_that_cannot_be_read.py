@@ -22,3 +22,9 @@ def test_an_unknown_log_level_is_named(tmp_path: Path) -> None:
 def test_an_empty_database_url_is_none(tmp_path: Path) -> None:
     ended = cli("check", "--home", tmp_path / "home", DATABASE_URL="")
     assert ended.err.startswith("no-ledger: "), ended
+
+
+def test_an_address_of_no_postgresql_server_is_not_waited_for(tmp_path: Path) -> None:
+    ended = cli("check", "--home", tmp_path / "home", DATABASE_URL="mysql://db/ledger")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("invalid-settings: DATABASE_URL: ")
