@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import shutil
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from api.cli.serving import GARBAGE
 from ledger.store.embedded import EmbeddedPostgres
 from tests.bench.catalogue import BENCHES
 from tests.bench.ground import Ground
@@ -40,7 +42,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run on the loop that the service runs on."""
+    """Run on the loop and with the garbage collection that the service runs with."""
+    gc.set_threshold(*GARBAGE)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

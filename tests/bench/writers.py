@@ -7,6 +7,7 @@ each seed that it reads as a line it prepares a round, says so, and posts at the
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 import uvloop
 
+from api.cli.serving import GARBAGE
 from ledger.service import Ledger
 from tests.bench.appending import CALLERS
 from tests.bench.country import documents, lay_out, read_all
@@ -103,5 +105,6 @@ async def t8(ground: Ground) -> list[Row]:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(*GARBAGE)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_write(sys.argv[1], *map(int, sys.argv[2:])))
