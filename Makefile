@@ -13,7 +13,7 @@ PIP   := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench soak verifier lock clean
+.PHONY: help install run test lint bench soak lock clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,8 +38,9 @@ run: install ## load the republic's 2025 budget and serve it on PORT
 	@QAZYNA_CLOCK=2025-02-18T09:00:00+05:00 \
 	  $(BIN)/qazyna serve --home $(HOME_DIR) --port $(PORT)
 
-test: install ## run the tests; PYTEST="-k name" picks some
-	@$(BIN)/python -m pytest $(PYTEST)
+test: install ## run the tests, a worker a core; PYTEST="-k name" picks some
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile \
+	  --no-loadscope-reorder $(PYTEST)
 
 lint: install ## style, types, and who may import whom
 	@$(BIN)/ruff check --quiet .
@@ -56,11 +57,6 @@ bench: install ## measure against PostgreSQL itself; BENCH="T1 profile" picks so
 soak: install ## random faults under load for SECONDS (an hour); the report lies in var/soak
 	@$(BIN)/python -m tests.faults.soak $$(( $(or $(SECONDS),3600) / 2 ))
 	@$(BIN)/python -m tests.machine.playing $$(( $(or $(SECONDS),3600) / 2 ))
-
-verifier: install ## write the independent verifier as one file, dist/qazyna-verify.pyz
-	@mkdir -p dist
-	@$(BIN)/python -m ledger.proofs.single dist/qazyna-verify.pyz
-	@echo dist/qazyna-verify.pyz
 
 lock: ## choose versions anew within pyproject.toml; UPGRADE=--upgrade takes the newest
 	@test -x .venv-lock/bin/uv || $(PYTHON) -m venv .venv-lock

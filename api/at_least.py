@@ -19,8 +19,11 @@ AtLeast = Annotated[
 ]  # fmt: skip
 
 
-async def reach(request: Request, at_least: str | None) -> None:
-    """Wait for a position. Raises 422 for one that is not in the log, 503 when it takes long."""
+async def reach(request: Request, at_least: str | None, projection: str) -> None:
+    """Wait until a projection, the one that answers, shows a position.
+
+    Raises 422 for a position that is not in the log, 503 when it takes long.
+    """
     if at_least is None:
         return
     budget, _, text = at_least.rpartition(":")
@@ -28,4 +31,4 @@ async def reach(request: Request, at_least: str | None) -> None:
     if int(text) > last:
         raise Problem("not-reached", f"the log of {budget} ends at position {last}",
                       budget=budget, position=last)  # fmt: skip
-    await parts_of(request).runner.wait_for(budget, int(text))
+    await parts_of(request).runner.wait_for(budget, int(text), projection=projection)

@@ -1,7 +1,7 @@
 """A report with everything that it rests on, gathered from the database into one file.
 
-What a bundle is and how it is checked: `ledger/proofs/bundle.py`. Nothing is handed out that does
-not lead to the signed root.
+What a bundle is: `ledger/proofs/bundle.py`; how it is checked: `ledger/proofs/verify.py`. Nothing
+is handed out that does not lead to the signed root.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from api.recomputed import compose
 from ledger.errors import Corrupt, Invalid, NotFound, Unavailable
 from ledger.events import RULEBOOK
 from ledger.proofs import merkle
-from ledger.proofs.bundle import VERSION, Bundle, Shown, gaps, root_with
+from ledger.proofs.bundle import VERSION, Bundle, Shown, gaps
 from ledger.proofs.leaf import Leaf
-from ledger.proofs.verify import leaf_hash
+from ledger.proofs.verify import leaf_hash, root_with
 from ledger.store.evidence import LEAVES_MAX, SignedHead, prove, read_leaves
 from ledger.store.keys import Refused
 from ledger.store.read import FeedEvent, read_feed

@@ -18,8 +18,7 @@ from api import reports
 from ledger.cells import BUDGET, EXEMPT, NOTHING, Cell, Key
 from ledger.errors import LedgerError
 from ledger.events import RULEBOOK, Event, decode
-from ledger.proofs.bundle import Proven
-from ledger.proofs.verify import ProofError
+from ledger.proofs.verify import Json, Logs, ProofError
 from ledger.rules import Rules
 from ledger.store.read import fold_rule
 from projections.audit_trail.folded import trail_of
@@ -231,12 +230,17 @@ REPORTS: Mapping[str, Callable[[Case], dict[str, Any]]] = {
 """The reports that have a bundle, and how each is made again."""
 
 
-def recompute(name: str, proven: Proven) -> bytes:
-    """Return the bytes that the service would have served. Raises `ProofError`."""
+def recompute(manifest: Json, report: bytes, logs: Logs) -> bytes:
+    """Return the bytes that the service would have served for a proven bundle, or raise.
+
+    `manifest` is its `bundle.json`. Raises `ProofError` where they cannot be made.
+    """
+    name = manifest["report"]
     if name not in REPORTS:
         raise ProofError("report", f"a report {name!r} is not known to this release")
     try:
-        return compose(name, proven.question, proven.sequence, proven.logs, proven.report)
+        served = orjson.loads(report)
+        return compose(name, manifest["question"], manifest["sequence"], logs, served)
     except (LedgerError, LookupError, ValueError, TypeError) as error:
         raise ProofError("report", f"the report cannot be made again: {error!r}") from error
 

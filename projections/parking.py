@@ -38,35 +38,45 @@ async def advance(
 ) -> Advance:
     """Apply the next whole steps in one transaction.
 
-    Without `schema` the live version advances; `upto` is a sequence where a step ends. What fails
-    is rolled back and tried again with care: budget by budget, behind savepoints.
+    Without `schema` the live version advances; `upto` is a sequence where a step ends. What SQL
+    alone folds is one call. What fails is rolled back and tried again with care: budget by budget,
+    behind savepoints.
     """
+    asked = (made.name, schema, upto, CHUNK_EVENTS)
     try:
-        return await _advance(connection, made, schema, upto, apply=fold)
+        if made.plain:
+            found = await _take(connection, *asked, *made.in_sql())
+            if not found["left"]:
+                return Advance(found["before"], found["after"], found["published"])
+        return await _advance(connection, made, asked, apply=fold)
     except (*LOST, *CONFLICT):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it must stop one budget only
         log.warning("%s fails and is tried with care: %s", made.name, error)
-    return await _advance(connection, made, schema, upto, apply=apply)
+    return await _advance(connection, made, asked, apply=apply)
 
 
 async def _advance(
-    connection: Any, made: Projection, schema: str | None, upto: int | None, *,
+    connection: Any, made: Projection, asked: tuple[Any, ...], *,
     apply: Callable[[Any, Projection, Span], Awaitable[None]],
 ) -> Advance:  # fmt: skip
-    """Apply the next whole steps by a way to apply them."""
+    """Apply the next whole steps by a way to apply them, in a transaction of ours."""
     async with connection.transaction():
-        found = await connection.fetchrow(
-            sql("", "begin_step"), made.name, schema, upto, CHUNK_EVENTS
-        )
-        if found is None:
-            raise Broken(f"the projection {made.name} has no live version")
+        found = await _take(connection, *asked, None, None, None)
         before, after = found["before"], found["after"]
         if after > before:
             await apply(connection, made, Span(
                 parked=found["version"], after=before, upto=after, flagged=found["flagged"],
                 kinds=frozenset(found["kinds"])))  # fmt: skip
     return Advance(before, after, found["published"])
+
+
+async def _take(connection: Any, name: str, *asked: Any) -> Any:
+    """Call the function `projections.take_step`. Raises `Broken` where no version is live."""
+    found = await connection.fetchrow(sql("", "take_step"), name, *asked)
+    if found is None:
+        raise Broken(f"the projection {name} has no live version")
+    return found
 
 
 async def apply(connection: Any, made: Projection, span: Span) -> None:

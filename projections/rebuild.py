@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,6 @@ async def _alone(database: Database, name: str) -> AsyncIterator[tuple[Any, Proj
         raise NotFound("unknown-projection", f"no projection {name}", projection=name)
     connection = await database.listen("projector")
     try:
-        await connection.execute("SET jit = off")
         await connection.execute("SELECT pg_advisory_lock($1, $2)", REBUILD, NAMES.index(name))
         for row in await connection.fetch(sql("", "leftovers"), name):
             await drop(connection, row["schema"])
@@ -112,9 +111,10 @@ async def _fold(connection: Any, made: Projection) -> tuple[str, int]:
         )
         await _fill(connection, made, Span(parked=schema, after=0, upto=last))
         await connection.execute("UPDATE checkpoint SET sequence = $1", last)
-    await connection.execute(f"SET default_statistics_target = {SAMPLE}")
-    for table in made.tables:
-        await connection.execute(f"ANALYZE {schema}.{table} (region, log)")
+    await connection.execute(";".join([
+        f"SET default_statistics_target = {SAMPLE}",
+        *(f"ANALYZE {schema}.{table} (region, log)" for table in made.tables),
+    ]))  # fmt: skip
     return schema, last
 
 
@@ -122,9 +122,7 @@ async def _fill(connection: Any, made: Projection, span: Span) -> None:
     """Fold the whole history: at once where the projection knows how, with care where it fails."""
     if made.fill is not None:
         try:
-            async with connection.transaction(), AsyncExitStack() as keys:
-                for table in made.tables:
-                    await keys.enter_async_context(unkeyed(connection, table))
+            async with connection.transaction(), unkeyed(connection, made.tables):
                 await made.fill(connection, span)
             return
         except (*LOST, *CONFLICT):
@@ -196,9 +194,9 @@ async def _swap(connection: Any, made: Projection, schema: str) -> int:
     while True:
         try:
             async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'")
                 await connection.execute(
-                    "SELECT FROM projections.versions WHERE name = $1 FOR UPDATE", made.name
+                    f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms';"
+                    f"SELECT FROM projections.versions WHERE name = '{made.name}' FOR UPDATE"
                 )
                 await _bring(connection, made, schema, await _live(connection, made))
                 await put_live(connection, made, schema)

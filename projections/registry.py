@@ -50,6 +50,8 @@ class Projection:
 
     `apply` folds a span inside a transaction whose search path is the projection's schema; it
     is called where a handled kind or, with `flags`, a flagged event occurs.
+    `folded` are kinds that the function `fold` of its `fold.sql` folds, alone, if that is all that
+    a span holds beside ignored ones: `apply` is then not called.
     `fill` is a faster way for a span that is the whole history, into empty tables.
     `tables` are its tables, each with (region, log) columns, shown to readers as views.
     """
@@ -59,6 +61,7 @@ class Projection:
     ignored: frozenset[str]
     tables: tuple[str, ...]
     apply: Apply
+    folded: frozenset[str] = frozenset()
     fill: Apply | None = None
     flags: bool = False
 
@@ -66,6 +69,15 @@ class Projection:
     def known(self) -> frozenset[str]:
         """Return every kind the projection has decided about."""
         return self.handled | self.ignored
+
+    @property
+    def plain(self) -> frozenset[str]:
+        """Return the kinds, of those known, that need no Python."""
+        return self.folded & self.handled | self.ignored
+
+    def in_sql(self) -> tuple[list[str], list[str], bool]:
+        """Return what `projections.take_step` must know to apply a step by itself."""
+        return sorted(self.plain), sorted(self.folded), self.flags
 
     def refuse_unknown(self, kinds: frozenset[str]) -> None:
         """Raise `UnknownKind` where nobody has decided about a kind."""

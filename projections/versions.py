@@ -7,7 +7,7 @@ neither; the one before stays for a way back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -49,45 +49,49 @@ async def prepare(connection: Any) -> list[str]:
 
 
 async def build(connection: Any, projection: Projection) -> str:
-    """Make the empty tables of a new version inside a transaction; return its schema."""
+    """Make the empty tables of a new version inside a transaction; return its schema.
+
+    One script, as every trip to the server waits for its turn on a busy machine.
+    """
     number = await connection.fetchval(sql("", "next_version"), projection.name)
     schema = f"{projection.name}_{number}"
-    await connection.execute(f"CREATE SCHEMA {schema}")
-    await use(connection, schema)
-    await connection.execute(sql("", "checkpoint"))
-    await connection.execute(sql(projection.name, "tables"))
+    own = ("tables", "fold") if projection.folded else ("tables",)
     await connection.execute(
+        f"CREATE SCHEMA {schema};{_using(schema)};"  # noqa: S608 - names and digests of ours
+        f"{sql('', 'checkpoint')};{';'.join(sql(projection.name, name) for name in own)};"
         f"GRANT USAGE ON SCHEMA {schema} TO qazyna_reader;"
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO qazyna_reader"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO qazyna_reader;"
+        "INSERT INTO projections.versions (name, number, schema, state, fingerprint) VALUES"
+        f" ('{projection.name}', {number}, '{schema}', 'building', '{fingerprint(projection)}')"
     )
-    await connection.execute(
-        "INSERT INTO projections.versions (name, number, schema, state, fingerprint)"
-        " VALUES ($1, $2, $3, 'building', $4)",
-        projection.name, number, schema, fingerprint(projection),
-    )  # fmt: skip
     return schema
 
 
 async def put_live(connection: Any, projection: Projection, schema: str) -> None:
     """Point the readers' views to a version inside a transaction; the live one becomes old."""
     name = projection.name
-    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name}")
-    await connection.execute(f"GRANT USAGE ON SCHEMA {name} TO qazyna_reader")
     shown = {table: f"TABLE {schema}.{table}" for table in ("checkpoint", *projection.tables)}
     query = "SELECT region, log, applied FROM projections.parked"
     shown["parked"] = f"{query} WHERE schema = '{schema}'"
     changed = await connection.fetchval(sql("", "fingerprint_changes"), name, schema)
+    script = [
+        f"CREATE SCHEMA IF NOT EXISTS {name}",
+        f"GRANT USAGE ON SCHEMA {name} TO qazyna_reader",
+    ]
     for view, query in shown.items():
         if changed:
-            await connection.execute(f"DROP VIEW IF EXISTS {name}.{view}")
-        await connection.execute(f"CREATE OR REPLACE VIEW {name}.{view} AS {query}")
-        await connection.execute(f"GRANT SELECT ON {name}.{view} TO qazyna_reader")
-    await connection.execute(
-        "UPDATE projections.versions SET state = 'old' WHERE name = $1 AND state = 'live'", name
-    )
-    await connection.execute(
-        "UPDATE projections.versions SET state = 'live' WHERE schema = $1", schema
-    )
+            script.append(f"DROP VIEW IF EXISTS {name}.{view}")
+        script.append(f"CREATE OR REPLACE VIEW {name}.{view} AS {query}")
+        script.append(f"GRANT SELECT ON {name}.{view} TO qazyna_reader")
+    change = "UPDATE projections.versions SET state ="
+    script.append(f"{change} 'old' WHERE name = '{name}' AND state = 'live'")
+    script.append(f"{change} 'live' WHERE schema = '{schema}'")
+    await connection.execute(";".join(script))
+
+
+def _using(schema: str) -> str:
+    """Return the script of `use`."""
+    return f"SET LOCAL search_path = {schema}, pg_catalog; SET LOCAL synchronous_commit = off"
 
 
 async def use(connection: Any, schema: str) -> None:
@@ -95,21 +99,22 @@ async def use(connection: Any, schema: str) -> None:
 
     What a crash of the server loses of a projection is applied again: no waiting for the disk.
     """
-    await connection.execute(
-        f"SET LOCAL search_path = {schema}, pg_catalog; SET LOCAL synchronous_commit = off"
-    )
+    await connection.execute(_using(schema))
 
 
 @asynccontextmanager
-async def unkeyed(connection: Any, table: str) -> AsyncIterator[None]:
-    """Take a table's primary key off while it is filled: to build it once costs a third."""
-    key = await connection.fetchrow(
-        "SELECT conname AS name, pg_get_constraintdef(oid) AS shape FROM pg_constraint"
-        " WHERE conrelid = $1::regclass AND contype = 'p'", table,
-    )  # fmt: skip
-    await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {key['name']}")
+async def unkeyed(connection: Any, tables: Sequence[str]) -> AsyncIterator[None]:
+    """Take the primary keys off while tables are filled: to build one once costs a third."""
+    keys = await connection.fetch(sql("", "keys"), tables)
+    change = [f"ALTER TABLE {key['of']}" for key in keys]
+    await connection.execute(";".join(
+        f"{alter} DROP CONSTRAINT {key['name']}" for alter, key in zip(change, keys, strict=True)
+    ))  # fmt: skip
     yield
-    await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {key['name']} {key['shape']}")
+    await connection.execute(";".join(
+        f"{alter} ADD CONSTRAINT {key['name']} {key['shape']}"
+        for alter, key in zip(change, keys, strict=True)
+    ))  # fmt: skip
 
 
 SWAPS_SEEN_MAX = 5
@@ -134,6 +139,8 @@ async def live_schema(connection: Any, name: str) -> str:
 
 async def drop(connection: Any, schema: str) -> None:
     """Remove a version that is neither live nor wanted for a way back."""
-    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-    await connection.execute("DELETE FROM projections.parked WHERE schema = $1", schema)
-    await connection.execute("DELETE FROM projections.versions WHERE schema = $1", schema)
+    await connection.execute(
+        f"DROP SCHEMA IF EXISTS {schema} CASCADE;"  # noqa: S608 - a schema of ours
+        f"DELETE FROM projections.parked WHERE schema = '{schema}';"
+        f"DELETE FROM projections.versions WHERE schema = '{schema}'"
+    )

@@ -43,22 +43,20 @@ class _Reader:
     answer: asyncio.Future[int]
     sequence: int | None = None
 
-    def place(self, found: Any) -> None:
-        """Take what is known of the position: whether its budget is open, its sequence or None."""
+    def look(self, found: Any) -> None:
+        """Answer if it can be answered now, by a row of `standing.sql`."""
         self.sequence = found["sequence"]
         if not found["open"]:
             self.fail(NotFound("unknown-budget", f"no budget {self.budget} is open",
                                budget=self.budget))  # fmt: skip
-
-    def look(self, applied: dict[str, int], parked: dict[tuple[str, str], int]) -> None:
-        """Answer if it can be answered now."""
-        if self.answer.done() or self.sequence is None:
+        if self.sequence is None or self.answer.done():
             return
-        sequence = self.sequence
-        if any(parked.get((name, self.budget), sequence) < sequence for name in self.names):
+        applied, parked = (dict(zip(NAMES, found[of], strict=True)) for of in ("applied", "parked"))
+        stuck = [parked[name] for name in self.names if parked[name] is not None]
+        if any(reached < self.sequence for reached in stuck):
             self.fail(BudgetParked(f"{self.budget} waits for a fix", budget=self.budget))
-        elif all(applied.get(name, 0) >= sequence for name in self.names):
-            self.answer.set_result(sequence)
+        elif all(applied[name] >= self.sequence for name in self.names):
+            self.answer.set_result(self.sequence)
 
     def fail(self, error: LedgerError) -> None:
         """Answer with an error, unless the reader has gone."""
@@ -75,6 +73,7 @@ class Waiting:
         self._moved = asyncio.Event()
         self._wanted: dict[str, asyncio.Event] = {name: asyncio.Event() for name in NAMES}
         self._readers: list[_Reader] = []
+        self._connection: Any = None
         self._task: asyncio.Task[None] | None = None
 
     async def wait(
@@ -121,18 +120,27 @@ class Waiting:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._disconnect()
 
     async def _run(self) -> None:
         """Look as long as somebody waits; a reader gets the error of a failed look."""
         while self._readers:
             try:
-                async with self.database.connect("reader") as connection:
-                    await self._look_on(connection)
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await self.database.listen("reader")
+                await self._look_on(self._connection)
             except Exception as error:  # noqa: BLE001 - the readers are told, nothing is hidden
+                self._disconnect()
                 for reader in self._readers:
                     if not reader.answer.done():
                         reader.answer.set_exception(error)
             self._readers = [reader for reader in self._readers if not reader.answer.done()]
+
+    def _disconnect(self) -> None:
+        """Drop the connection without a word: the server may not listen any more."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
 
     async def _look_on(self, connection: Any) -> None:
         """Look on one connection, at once where something moved, until nobody waits."""
@@ -147,17 +155,9 @@ class Waiting:
 
 async def _look(connection: Any, readers: list[_Reader]) -> None:
     """Answer every reader that can be answered now."""
-    new = [reader for reader in readers if reader.sequence is None]
-    if new:
-        places = await connection.fetch(
-            sql("", "places"), [r.budget for r in new], [r.position for r in new]
-        )
-        for reader, found in zip(new, places, strict=True):
-            reader.place(found)
-    if all(reader.sequence is None for reader in readers):
-        return
-    rows = await connection.fetch(sql("", "standing"))
-    applied = {row["name"]: row["sequence"] for row in rows}
-    parked = {(row["name"], row["budget"]): row["applied"] for row in rows if row["budget"]}
-    for reader in readers:
-        reader.look(applied, parked)
+    rows = await connection.fetch(
+        sql("", "standing"), [reader.budget for reader in readers],
+        [reader.position for reader in readers], [reader.sequence for reader in readers],
+    )  # fmt: skip
+    for reader, found in zip(readers, rows, strict=True):
+        reader.look(found)

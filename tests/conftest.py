@@ -1,5 +1,8 @@
-"""One embedded PostgreSQL for the session, for every folder that has none of its own."""
+"""One embedded PostgreSQL for the session, which every folder's tests make their databases on."""
 
+import os
+import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,5 +12,8 @@ from ledger.store.embedded import EmbeddedPostgres
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "home") as started:
-        yield started
+    home = tmp_path_factory.mktemp("server") / "home"
+    with EmbeddedPostgres(home) as running:
+        yield running
+        os.kill(running.pid, signal.SIGQUIT)  # a checkpoint of all databases would take seconds
+    shutil.rmtree(home)  # with all databases: dropping each would wait for a checkpoint each

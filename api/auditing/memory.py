@@ -14,8 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+from ledger.proofs.keeping import write_whole
 from ledger.proofs.merkle import CompactRange
-from ledger.proofs.verify import Checkpoint, Trust, remember
+from ledger.proofs.verify import Checkpoint, Trust
 
 HERE = Path(__file__).parent
 TREE = ""
@@ -95,4 +96,4 @@ class Memory:
         self.put(TREE, [("note", head.raw.decode()), ("edge", {"size": edge.size,
                                                                "hashes": hashes})])  # fmt: skip
         self.file.execute("COMMIT")
-        remember(self.state, head)
+        write_whole(self.state, head.raw)

@@ -8,6 +8,7 @@ again. What was found right before is not fetched again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,17 +18,19 @@ import orjson
 from api.auditing.memory import TREE, Memory
 from api.auditing.remote import Remote
 from api.auditing.rules import Decider
-from ledger.proofs.bundle import RULEBOOK
 from ledger.proofs.leaf import Leaf
 from ledger.proofs.merkle import CompactRange, consistency_proof
-from ledger.proofs.notes import write_consistency
-from ledger.proofs.sums import Sums, check_execution, jurisdiction_of
 from ledger.proofs.tiles import WIDTH, Tile, TileSource, width_at
 from ledger.proofs.verify import (
+    ADOPTED,
+    RULEBOOK,
     Checkpoint,
-    ConsistencyFile,
+    Place,
+    Proof,
     ProofError,
     Trust,
+    add_event,
+    check_execution,
     join,
     leaf_hash,
 )
@@ -43,7 +46,7 @@ class LogEnd:
     position: int = 0
     chain: bytes = b""
     recorded_at: int = 0
-    sums: Sums = field(default_factory=Sums)
+    sums: Counter[Place] = field(default_factory=Counter)
 
     def follow(self, leaf: Leaf, body: bytes, said: Mapping[str, Any]) -> None:
         """Take the log's next event; `said` is its body read. Raises ProofError."""
@@ -54,7 +57,7 @@ class LogEnd:
             raise ProofError("back-dated", f"{place} says that it was recorded before the last one")
         leaf.check_body(self.chain, body)
         self.position, self.chain, self.recorded_at = leaf.position, leaf.chain, leaf.recorded_at
-        self.sums.add(said)
+        add_event(self.sums, said)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +128,12 @@ class Audit:
             self.decider.restart()
         return CompactRange()
 
-    def _growth(self, seen: Checkpoint, head: Checkpoint) -> ConsistencyFile | None:
+    def _growth(self, seen: Checkpoint, head: Checkpoint) -> Proof | None:
         """Return the consistency proof from the remembered head, made from the served tiles."""
         if head.size <= seen.size:
             return None
         hashes = consistency_proof(seen.size, head.size, TileSource(self.remote.tile, head.size))
-        return ConsistencyFile.parse(write_consistency(seen.size, hashes, head.raw))
+        return seen.size, hashes, head.raw, b""
 
     def _take(self, sequence: int, raw: bytes, item: dict[str, Any]) -> None:
         """Check one leaf and the event that is shown for it."""
@@ -146,8 +149,8 @@ class Audit:
             position, chain = self.remembered.get(leaf.log, (0, ""))
             if leaf.position == position and leaf.chain.hex() != chain:
                 self.rewritten.append(f"{leaf.log} up to position {position}")
-            if leaf.kind == "rulebook.jurisdiction.adopted":
-                self.jurisdiction = jurisdiction_of([said])
+            if leaf.kind == ADOPTED:
+                self.jurisdiction = said["command"]["jurisdiction"]
             if self.decider is not None:
                 self.decider.decide_next(sequence, leaf, body, said)
         except UNREADABLE as error:
@@ -159,9 +162,9 @@ class Audit:
         if found is None:
             found, kept = LogEnd(), self.memory.recall(log, "end")
             if kept is not None:
-                amounts = [((tuple(line), *rest), amount) for line, *rest, amount in kept["sums"]]
+                amounts = {(tuple(line), *rest): amount for line, *rest, amount in kept["sums"]}
                 found = LogEnd(kept["position"], bytes.fromhex(kept["chain"]), kept["recorded_at"],
-                               Sums(amounts))  # fmt: skip
+                               Counter(amounts))  # fmt: skip
             self.logs[log] = found
         return found
 
@@ -202,7 +205,7 @@ class Audit:
     def _keep(self) -> None:
         """Put where each log that moved ends now."""
         for log, end in self.logs.items():
-            sums = [[*place, amount] for place, amount in end.sums.amounts.items()]
+            sums = [[*place, amount] for place, amount in end.sums.items()]
             self.memory.put(log, [("end", {
                 "position": end.position, "chain": end.chain.hex(),
                 "recorded_at": end.recorded_at, "sums": sums,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
+from zipfile import ZipFile
 
 import httpx
 import typer
@@ -18,8 +20,7 @@ from api.cli.outcome import EPILOG, Exit
 from api.cli.reading import ask
 from api.cli.reports import Adopted, Code, Effective, Known
 from ledger.proofs import verify as proofs
-from ledger.proofs.bundle import Bundle, check_sums, prove, told
-from ledger.proofs.verify import Checkpoint, ProofError, Trust, follow, witnessed
+from ledger.proofs.verify import Checked, ProofError, Trust, check_report, prove, reading
 
 bundles = typer.Typer(help="Write a report with everything it rests on into one file.",
                       epilog=EPILOG, no_args_is_help=True, rich_markup_mode=None)  # fmt: skip
@@ -191,7 +192,7 @@ def verify(
         arguments += [part for value in values or () for part in (name, value)]
     for name, value in (("--origin", origin), ("--state", state), ("--consistency", consistency)):
         arguments += [name, str(value)] if value is not None else []
-    code = proofs.main(arguments, {"bundle": check})
+    code = proofs.main(arguments, check)
     if code == Exit.OK and not key:
         show.note("The key was the bundle's own: a forger has one too. Compare it with the "
                   "treasury's printed one, or name that with --key.")  # fmt: skip
@@ -201,28 +202,23 @@ def verify(
 def _own_keys(file: Path) -> list[str]:
     """Return the keys that a bundle names itself."""
     try:
-        keys = [str(key) for key in Bundle.read(file).manifest.get("keys", ())]
-    except ProofError as error:
-        show.note(f"NOT VERIFIED ({error.code}): {error}")
+        with reading("not a bundle"), ZipFile(file) as bundle:
+            keys = [str(key) for key in json.loads(bundle.read("bundle.json")).get("keys", ())]
+    except (ProofError, OSError) as error:
+        show.note(f"NOT VERIFIED ({getattr(error, 'code', 'file')}): {error}")
         raise typer.Exit(Exit.REFUSED) from error
     if not keys:
         raise typer.BadParameter("the bundle names no key: give the log's", param_hint="--key")
     return keys
 
 
-def check(options: Namespace, trust: Trust, seen: Checkpoint | None) -> str:
+def check(options: Namespace, trust: Trust) -> Checked:
     """Verify a bundle and make its report again by the ledger's own domain, byte for byte."""
     from api.recomputed import recompute  # noqa: PLC0415 - half a second that errors need not wait
 
-    bundle = Bundle.read(options.file)
-    proven = prove(bundle, trust)
-    name, report = bundle.manifest["report"], bundle.report
-    if recompute(name, proven) != report:
+    head, manifest, report, logs = prove(options.file, trust)
+    if recompute(manifest, report, logs) != report:
         raise ProofError("report", "the events make another report than the one that was served")
-    lines = told(proven)
-    if name == "execution":
-        lines.append(f"{check_sums(proven)} figures are the sums of these events")
-    lines.append(f"the whole report was made again from these events: the same {len(report)} bytes")
-    follow(options, seen, proven.head)
-    first = f"OK report {name} in {proven.head.origin} at size {proven.head.size}"
-    return "\n  ".join([first + witnessed(proven.head), *lines])
+    _, told = check_report(head, manifest, report, logs)
+    again = f"the whole report was made again from these events: the same {len(report)} bytes"
+    return head, [*told, again]

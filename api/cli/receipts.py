@@ -16,7 +16,15 @@ from api.cli.outcome import EPILOG, Exit
 from api.cli.reading import ask
 from ledger.dates import to_iso
 from ledger.proofs.receipts import Receipt, split_receipts
-from ledger.proofs.verify import InclusionFile, Key, ProofError, Trust, leaf_hash, verify_inclusion
+from ledger.proofs.verify import (
+    INCLUSION,
+    Key,
+    ProofError,
+    Trust,
+    leaf_hash,
+    read_proof,
+    verify_inclusion,
+)
 
 ACCUSED = 3
 """Exit code where the service is convicted, as that of the verifier."""
@@ -108,10 +116,10 @@ WAITS, WAIT_SECONDS = 50, 0.1
 
 def _check(receipt: Receipt, raw: bytes, trust: Trust) -> int:
     """Raise unless the proof is signed and of the promised event; return the tree's size."""
-    paper = InclusionFile.parse(raw)
-    head = trust.open(paper.checkpoint)
-    verify_inclusion(paper.index, head.size, leaf_hash(paper.extra), paper.hashes, head.root)
-    receipt.redeem(paper.extra)
+    index, hashes, note, leaf = read_proof(raw, INCLUSION)
+    head = trust.open(note)
+    verify_inclusion(index, head.size, leaf_hash(leaf), hashes, head.root)
+    receipt.redeem(leaf)
     return head.size
 
 

@@ -24,7 +24,7 @@ async def get_account(
 ) -> Response:
     """Return the account's purpose, owner, movements and balances."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "special_accounts")
     ledger = ledger_of(request)
     async with ledger.database.connect("reader") as connection:
         found = await account_statement(connection, budget, account)

@@ -36,7 +36,7 @@ async def get_audit(  # noqa: PLR0913, PLR0917 - each condition is a question of
     at_least: AtLeast = None,
 ) -> Response:
     """Return events that meet every condition, by sequence."""
-    await reach(request, at_least)
+    await reach(request, at_least, "audit_trail")
     parts = parts_of(request)
     if budget is not None:
         await parts.ledger.position(budget)

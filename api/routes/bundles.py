@@ -47,7 +47,7 @@ async def get_execution_bundle(  # noqa: PLR0913, PLR0917 - the filters of a his
 ) -> Response:
     """Return the report with every event of the budget up to its sequence."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     found, rules = await execution.asked(
         request, budget, effective, adopted, known, prefix, level, by
     )
@@ -70,7 +70,7 @@ async def get_account_bundle(
 ) -> Response:
     """Return the statement with every event of the budget up to its sequence."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "special_accounts")
     ledger = ledger_of(request)
     async with ledger.database.connect("reader") as connection:
         rules = await rules_of(request, connection)
@@ -93,7 +93,7 @@ async def get_warnings_bundle(
 ) -> Response:
     """Return a page of flagged events with every event of the budget up to its sequence."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     document = await warnings.asked(request, budget, after, limit)
     async with ledger_of(request).database.connect("reader") as connection:
         rules = await rules_of(request, connection)
@@ -118,7 +118,7 @@ async def get_transfers_bundle(
     by the file itself, only by an audit of the whole ledger.
     """
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "transfers")
     ledger = ledger_of(request)
     async with ledger.database.connect("reader") as connection:
         rules = await rules_of(request, connection)
@@ -144,7 +144,7 @@ async def get_exempt_bundle(
 ) -> Response:
     """Return what a sequestration may not touch, with every event of the budget."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     ledger = ledger_of(request)
     async with ledger.database.connect("reader") as connection:
         rules = await rules_of(request, connection)
@@ -166,7 +166,7 @@ async def get_lines_bundle(
 ) -> Response:
     """Return a page of lines with every event of the budget."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     async with ledger_of(request).database.connect("reader") as connection:
         rules = await rules_of(request, connection)
         await find_head(connection, budget)
@@ -191,7 +191,7 @@ async def get_budget_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is
 ) -> Response:
     """Return `/v1/audit` of one budget with its events, and those of who sent it transfers."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "audit_trail")
     async with ledger_of(request).database.connect("reader") as connection:
         rules = await rules_of(request, connection)
         await find_head(connection, budget)
@@ -215,7 +215,7 @@ async def get_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is a ques
     at_least: AtLeast = None,
 ) -> Response:
     """Return `/v1/audit` with every event of the ledger up to its sequence."""
-    await reach(request, at_least)
+    await reach(request, at_least, "audit_trail")
     question = {
         "budget": None, "line": line, "contract": contract, "account": account, "actor": actor,
         "act": act, "kind": kind, "after": after, "limit": limit,

@@ -7,7 +7,7 @@ it is true for, and two equal questions give equal bytes.
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -46,7 +46,7 @@ async def get_execution(  # noqa: PLR0913, PLR0917 - the filters of a historical
 ) -> Response:
     """Return the report; `effective` is the ledger's own day inside the year unless given."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     found, _ = await asked(request, budget, effective, adopted, known, prefix, level, by)
     return answer(request, reports.execution(found))
 
@@ -67,12 +67,18 @@ async def asked(
             else await resolve_known(connection, known, rules.jurisdiction.timezone),
             prefix=tuple(prefix), level=level, by=by,
         )  # fmt: skip
-        if prefix and not found.rows and not await lines(
-            connection, rules, budget, prefix=tuple(prefix), after=0, limit=1
-        ):
-            raise NotFound("unknown-line", f"no line of {budget} begins with "
-                           f"{' / '.join(prefix)}", budget=budget, line=prefix)  # fmt: skip
+        if prefix and not found.rows:
+            await _require_branch(connection, rules, budget, tuple(prefix))
     return found, rules
+
+
+async def _require_branch(
+    connection: Any, rules: Rules, budget: str, prefix: tuple[str, ...]
+) -> None:
+    """Refuse a prefix that no line of the budget has ever had."""
+    if not await lines(connection, rules, budget, prefix=prefix, after=0, limit=1):
+        raise NotFound("unknown-line", f"no line of {budget} begins with {' / '.join(prefix)}",
+                       budget=budget, line=list(prefix))  # fmt: skip
 
 
 def today(rules: Rules, year: int, now: int) -> date:

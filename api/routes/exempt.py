@@ -26,7 +26,7 @@ async def get_exempt(
 ) -> Response:
     """Return exempt lines by the lists in force on a day, and what may still be cut."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     ledger = ledger_of(request)
     async with ledger.database.connect("reader") as connection:
         rules = await rules_of(request, connection)

@@ -33,7 +33,7 @@ async def get_lines(
 ) -> Response:
     """Return a page of lines with their numbers in the log and their titles."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     async with ledger_of(request).database.connect("reader") as connection:
         rules = await rules_of(request, connection)
         found = await lines(connection, rules, budget, prefix=tuple(prefix), after=after,

@@ -29,7 +29,7 @@ async def get_transfers(
 ) -> Response:
     """Return each transfer with both acts' amounts and their difference; nothing is overwritten."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "transfers")
     ledger = ledger_of(request)
     async with ledger.database.connect("reader") as connection:
         timezone = (await rules_of(request, connection)).jurisdiction.timezone

@@ -30,7 +30,7 @@ async def get_warnings(
 ) -> Response:
     """Return a page of flagged events by sequence."""
     fiscal(budget)
-    await reach(request, at_least)
+    await reach(request, at_least, "budget_execution")
     return report(request, await asked(request, budget, after, limit))
 
 

@@ -21,11 +21,12 @@ from typing import Any
 from ledger.proofs.leaf import Leaf
 from ledger.proofs.verify import (
     HASH_BYTES,
-    InclusionFile,
+    INCLUSION,
     Key,
     ProofError,
     Trust,
     leaf_hash,
+    read_proof,
     verify_inclusion,
 )
 
@@ -133,12 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _proven(shown: Disclosure, options: argparse.Namespace) -> str:
     """Raise unless the event stands in a signed tree; return what to say of it."""
-    paper = InclusionFile.parse(options.proof.read_bytes())
+    index, hashes, note, leaf = read_proof(options.proof.read_bytes(), INCLUSION)
     keys = tuple(Key.parse(text) for text in options.key)
-    head = Trust(keys, keys[0].name if keys else "").open(paper.checkpoint)
-    verify_inclusion(paper.index, head.size, leaf_hash(paper.extra), paper.hashes, head.root)
-    shown.verify_in(paper.extra)
-    return f", event {paper.index + 1} of {head.size} in {head.origin},"
+    head = Trust(keys, keys[0].name if keys else "").open(note)
+    verify_inclusion(index, head.size, leaf_hash(leaf), hashes, head.root)
+    shown.verify_in(leaf)
+    return f", event {index + 1} of {head.size} in {head.origin},"
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.proofs.verify import (
     COSIGNATURE,
-    DASH,
     HASH_BYTES,
+    KEY_NAME,
     PROOF_HEADER,
     SIGNATURE,
     SIZE_MAX,
@@ -22,11 +22,10 @@ from ledger.proofs.verify import (
     Key,
     Note,
     ProofError,
-    cosigned_message,
     decode_base64,
-    is_key_name,
 )
 
+DASH = "\N{EM DASH} "
 PRIVATE = "PRIVATE+KEY+"
 """How a signer key's text begins (golang.org/x/mod/sumdb/note)."""
 
@@ -38,7 +37,8 @@ class Signer:
 
     def __init__(self, name: str, seed: bytes, kind: int = SIGNATURE) -> None:
         """Take the key's name, the 32-byte Ed25519 seed and the signature type."""
-        if not is_key_name(name) or len(seed) != HASH_BYTES or kind not in (SIGNATURE, COSIGNATURE):
+        known = KEY_NAME.fullmatch(name) and kind in (SIGNATURE, COSIGNATURE)
+        if not known or len(seed) != HASH_BYTES:
             raise ProofError("malformed", "not a name, seed and type of a signing key")
         self._seed = seed
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
@@ -82,7 +82,7 @@ class Signer:
         if self.key.kind != COSIGNATURE or not 0 <= moment <= SIZE_MAX:
             raise ProofError("malformed", "not a witness key, or not a POSIX time")
         Checkpoint.parse(text)
-        signature = self._private.sign(cosigned_message(text, moment))
+        signature = self._private.sign(b"cosignature/v1\ntime %d\n%b" % (moment, text))
         return self._line(moment.to_bytes(8, "big") + signature)
 
     def _line(self, signature: bytes) -> str:

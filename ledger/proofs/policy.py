@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 
 from ledger.proofs.verify import (
     COSIGNATURE,
-    DECIMAL,
     SIGNATURE,
     Checkpoint,
     Key,
@@ -103,7 +102,7 @@ class Policy:
             if member in self._members:
                 raise ProofError("policy", f"{member} would count twice")
             self._members.add(member)
-        if many not in ("all", "any") and not DECIMAL.fullmatch(many):
+        if many not in ("all", "any") and not re.fullmatch("0|[1-9][0-9]{0,18}", many):
             raise ProofError("policy", f"{many!r} is not all, any or a plain decimal")
         needed = {"all": len(members), "any": 1}.get(many) or int(many)
         if not 1 <= needed <= len(members):

@@ -28,8 +28,8 @@ from ledger.proofs.leaf import Leaf
 from ledger.proofs.notes import Signer, write_note
 from ledger.proofs.verify import (
     HASH_BYTES,
+    INCLUSION,
     PROOF_HEADER,
-    InclusionFile,
     Key,
     Note,
     ProofError,
@@ -37,6 +37,7 @@ from ledger.proofs.verify import (
     decode_decimal,
     leaf_hash,
     node_hash,
+    read_proof,
     verify_inclusion,
 )
 
@@ -130,16 +131,17 @@ class Receipt:
         header = f"{HEADER}\n".encode()
         if not raw.startswith(header):
             raise ProofError("malformed", f"the file does not begin with {HEADER}")
-        paper = InclusionFile.parse(f"{PROOF_HEADER}\n".encode() + raw.removeprefix(header))
-        note = Note.parse(paper.checkpoint)
+        paper = f"{PROOF_HEADER}\n".encode() + raw.removeprefix(header)
+        index, hashes, signed_root, leaf = read_proof(paper, INCLUSION)
+        note = Note.parse(signed_root)
         signed = note.verified(keys)
         if not signed:
             raise ProofError("signature", "no signature of a trusted key for receipts")
         origin, size, root, moment = _read_root(note.text)
         if any(key.name != origin + KEY_SUFFIX for key, _ in signed):
             raise ProofError("origin", f"the key does not sign receipts of {origin}")
-        verify_inclusion(paper.index, size, leaf_hash(paper.extra), paper.hashes, root)
-        receipt = cls(_decode_answer(paper.extra), paper.extra, origin, moment,
+        verify_inclusion(index, size, leaf_hash(leaf), hashes, root)
+        receipt = cls(_decode_answer(leaf), leaf, origin, moment,
                       tuple(key for key, _ in signed))  # fmt: skip
         _ = receipt.envelope  # what it promises can be read
         return receipt

@@ -14,16 +14,18 @@ from typing import Self
 from ledger.proofs.keeping import hold, key_file, write_whole
 from ledger.proofs.notes import write_line, write_note
 from ledger.proofs.verify import (
+    CONSISTENCY,
     COSIGNATURE,
     EMPTY_ROOT,
     HASH_BYTES,
     Checkpoint,
-    ConsistencyFile,
     Key,
     Note,
+    Proof,
     ProofError,
     decode_base64,
     decode_decimal,
+    read_proof,
     verify_consistency,
 )
 
@@ -140,15 +142,15 @@ def digest_of(origin: str) -> str:
     return hashlib.sha256(origin.encode()).hexdigest()
 
 
-def _read(request: bytes) -> tuple[ConsistencyFile, Note, Checkpoint]:
+def _read(request: bytes) -> tuple[Proof, Note, Checkpoint]:
     """Read a request; nothing is verified yet. Raises `Rejected` 400.
 
     `Checkpoint.parse` refuses the empty tree with a root of its own as malformed, where
     tlog-witness wants 422, and only after the signature and the sizes; so it is read here.
     """
     try:
-        paper = ConsistencyFile.parse(request)
-        note = Note.parse(paper.checkpoint)
+        paper = read_proof(request, CONSISTENCY)
+        note = Note.parse(paper[2])
         lines = [*note.text.decode().split("\n")[:-1], "", "", ""]
         size, root = decode_decimal(lines[1]), decode_base64(lines[2])
     except ProofError as error:
@@ -156,24 +158,24 @@ def _read(request: bytes) -> tuple[ConsistencyFile, Note, Checkpoint]:
     lines = lines[:-3]
     if not all(lines) or len(root) != HASH_BYTES:
         raise Rejected(400, "a checkpoint has non-empty lines, and a root of 32 bytes")
-    if len(paper.hashes) > PROOF_LINES_MAX:
+    if len(paper[1]) > PROOF_LINES_MAX:
         raise Rejected(400, f"more than {PROOF_LINES_MAX} proof lines")
     return paper, note, Checkpoint(lines[0], size, root, tuple(lines[3:]))
 
 
-def _check_growth(paper: ConsistencyFile, head: Checkpoint, latest: Checkpoint | None) -> None:
+def _check_growth(paper: Proof, head: Checkpoint, latest: Checkpoint | None) -> None:
     """Raise `Rejected` unless the tree grew out of the one that was cosigned last."""
-    known = latest.size if latest else 0
-    if paper.old_size > head.size:
-        raise Rejected(400, f"old size {paper.old_size} above the checkpoint's size {head.size}")
-    if paper.old_size != known:
+    known, (old_size, hashes, *_) = latest.size if latest else 0, paper
+    if old_size > head.size:
+        raise Rejected(400, f"old size {old_size} above the checkpoint's size {head.size}")
+    if old_size != known:
         raise Rejected(409, f"this witness cosigned size {known} last", known)
     if head.size == 0 and head.root != EMPTY_ROOT:
         raise Rejected(422, "an empty tree with a root of its own")
-    if paper.old_size == 0 and paper.hashes:
+    if old_size == 0 and hashes:
         raise Rejected(422, "a proof from the empty tree is empty")
-    if paper.old_size and latest is not None:
+    if old_size and latest is not None:
         try:
-            verify_consistency(known, head.size, latest.root, head.root, paper.hashes)
+            verify_consistency(known, head.size, latest.root, head.root, hashes)
         except ProofError as error:
             raise Rejected(422, str(error)) from error

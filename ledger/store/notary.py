@@ -1,6 +1,6 @@
 """The notary: a leaf for every sequenced event, tiles, and a signed checkpoint over them.
 
-One active part (advisory lock, and a lock on the key file). The order that never lets two
+One active part (a lease, and a lock on the key file). The order that never lets two
 checkpoints contradict each other: tiles and head committed, signed, synced beside the key,
 cosigned, published. Whatever is lost in between is done again with the same bytes.
 """
@@ -8,13 +8,13 @@ cosigned, published. Whatever is lost in between is done again with the same byt
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from ledger.errors import Corrupt, Unavailable
+from ledger.errors import Corrupt
 from ledger.proofs.notes import add_signatures, write_checkpoint
 from ledger.proofs.tiles import WIDTH, Tile, TileTree, partial_tiles, tile_root
 from ledger.proofs.verify import Checkpoint, Note
@@ -27,19 +27,16 @@ from ledger.store.evidence import (
     root_of,
 )
 from ledger.store.keys import Keys, Refused
-from ledger.store.pool import LOST, Database
-from ledger.store.sequencer import pause
+from ledger.store.leader import Leader, pause
+from ledger.store.pool import Database
 from ledger.store.sql import sql
 
 log = logging.getLogger(__name__)
-LEASE = 0x71617A6E
-"""Advisory lock of the active notary ("qazn")."""
 PAGE = 16 * WIDTH
 """Leaves taken at once: bounds memory and how long the event loop waits."""
 CHECKPOINT_SECONDS = 0.5
 """Between two checkpoints, so that no event waits a second for one, also on a busy machine."""
-IDLE_SECONDS, RETRY_SECONDS, REFUSED_SECONDS = 0.1, 0.5, 2.0
-ANSWER_SECONDS, STOP_SECONDS, WITNESS_SECONDS = 60.0, 10.0, 3.0
+IDLE_SECONDS, REFUSED_SECONDS, WITNESS_SECONDS = 0.1, 2.0, 3.0
 SETTLE_SECONDS, SETTLE_POLL_SECONDS = 2.0, 0.02
 
 
@@ -70,61 +67,36 @@ class Witnesses(Protocol):
         ...
 
 
-class Notary:
-    """Grows the tree and signs it, in the one process that holds the lease."""
+class Notary(Leader):
+    """Grows the tree and signs it; holds the key file too, and signs what is there at the end."""
+
+    name = "notary"
+    lease = 0x71617A6E  # "qazn"
+    stop_seconds = 10.0
 
     def __init__(
         self, database: Database, clock: Callable[[], int], keys: Keys, *,
         origin: str | None = None, witnesses: Witnesses | None = None,
     ) -> None:  # fmt: skip
         """Take the clock as microseconds since 1970 UTC and the name of the log for a new key."""
-        self.database, self.clock, self.keys = database, clock, keys
+        super().__init__(database)
+        self.clock, self.keys = clock, keys
         self.origin, self.witnesses = origin, witnesses
-        self.active = False
         self.leaves = 0
         self.signed_size = 0
         self.refused: Refused | None = None
         self.refusals = 0
-        self._nudged, self._stopping = asyncio.Event(), asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     def nudge(self) -> None:
         """Say that something was sequenced."""
         self._nudged.set()
 
-    async def start(self) -> None:
-        """Start growing and signing."""
-        self._task = asyncio.create_task(self._run(), name="notary")
-
-    async def stop(self) -> None:
-        """Sign what is sequenced, if this process leads, and stop."""
-        self._stopping.set()
-        self._nudged.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-
-    async def _run(self) -> None:
-        """Lead again after every failure; a refusal is told once, and looked at again."""
-        while True:
-            seconds = RETRY_SECONDS
-            try:
-                await self._lead()
-            except Refused as refused:
-                self._refuse(refused)
-                seconds = REFUSED_SECONDS
-            except (*LOST, Unavailable) as error:
-                log.warning("the notary lost the database: %r", error)
-            except Exception:
-                log.exception("the notary failed and starts again")
-            finally:
-                self.active = False
-            if self._stopping.is_set():
-                return
-            await pause(self._stopping, seconds)
+    def _failed(self, error: Exception) -> float:
+        """Tell of a failure; a refusal is told once, and looked at again more rarely."""
+        if not isinstance(error, Refused):
+            return super()._failed(error)
+        self._refuse(error)
+        return REFUSED_SECONDS
 
     def _refuse(self, refused: Refused) -> None:
         """Count a refusal to sign, and log it when it is new."""
@@ -133,21 +105,11 @@ class Notary:
             log.critical("the notary refuses to sign (%s): %s", refused.code, refused.message)
         self.refused = refused
 
-    async def _lead(self) -> None:
-        """Hold both leases and go on from what is kept."""
-        connection = await self.database.listen("projector", answer_seconds=ANSWER_SECONDS)
-        try:
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEASE):
-                if self._stopping.is_set():
-                    return
-                await pause(self._stopping, RETRY_SECONDS)
-            with self.keys.held():
-                self.active = True
-                await self._follow(connection)
-        finally:
-            connection.terminate()
+    def _held(self) -> AbstractContextManager[Any]:
+        """The key file."""
+        return self.keys.held()
 
-    async def _follow(self, connection: Any) -> None:
+    async def _work(self, connection: Any) -> None:
         """Grow and sign until the end; the last checkpoint covers everything sequenced."""
         while not await connection.fetchval(sql("queries/sequenced_up_to")):
             if self._stopping.is_set() and not await _settled(connection):

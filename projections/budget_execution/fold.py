@@ -34,7 +34,7 @@ IGNORED = frozenset({
 async def apply(connection: Any, span: Span) -> None:
     """Add a span of events to the sums, the titles and the warnings."""
     if span.kinds & SUMMED:
-        await connection.execute(sql(NAME, "sums"), *span.arguments(), sorted(SUMMED))
+        await connection.execute(sql("", "fold"), *span.arguments(), sorted(SUMMED))
     if span.flagged:
         await connection.execute(sql(NAME, "flagged"), *span.arguments())
     if span.kinds & TITLED:
@@ -45,9 +45,10 @@ async def apply(connection: Any, span: Span) -> None:
 async def fill(connection: Any, span: Span) -> None:
     """Fold the whole history into the empty tables of a new version. Raises `UnknownKind`."""
     documents = await connection.fetch(
-        sql(NAME, "all_sums"), sorted(SUMMED), sorted(TITLED), sorted(PROJECTION.known)
+        sql(NAME, "all_documents"), sorted(PROJECTION.known - TITLED), sorted(TITLED)
     )
     PROJECTION.refuse_unknown(frozenset(row["kind"] for row in documents))
+    await connection.execute(sql(NAME, "all_sums"), sorted(SUMMED))
     await _name(connection, documents)
     if await connection.fetchval("SELECT projections.may_warn()"):
         await connection.execute(sql(NAME, "flagged"), *span.arguments())
@@ -76,5 +77,5 @@ def titles(body: bytes) -> Iterator[tuple[tuple[str, ...], str]]:
 
 PROJECTION = Projection(
     name=NAME, handled=SUMMED | TITLED, ignored=IGNORED, tables=("sums", "titles", "warnings"),
-    apply=apply, fill=fill, flags=True,
+    apply=apply, folded=SUMMED, fill=fill, flags=True,
 )  # fmt: skip

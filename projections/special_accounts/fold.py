@@ -28,9 +28,10 @@ IGNORED = frozenset({
 
 async def apply(connection: Any, span: Span) -> None:
     """Keep the movements of a span."""
-    await connection.execute(sql(NAME, "movements"), *span.arguments(), sorted(HANDLED))
+    await connection.execute(sql("", "fold"), *span.arguments(), sorted(HANDLED))
 
 
 PROJECTION = Projection(
-    name=NAME, handled=HANDLED, ignored=IGNORED, tables=("movements",), apply=apply
-)
+    name=NAME, handled=HANDLED, ignored=IGNORED, tables=("movements",), apply=apply,
+    folded=HANDLED,
+)  # fmt: skip

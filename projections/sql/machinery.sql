@@ -97,16 +97,21 @@ AS $$
     WHERE p_log IS NOT NULL
 $$;
 
--- Begin a step in its transaction, in one call: keep the version (the live one unless another is
--- named) in place, let unqualified names mean its tables, move its checkpoint, and say which
--- events come next: whole steps of at most p_chunk events, or up to p_upto. No row where there is
--- no live version. A statement that waited for a swap sees the old row, no longer live, and not
--- yet the new one; the next one does. What a crash loses of a version is applied again, so that
--- nobody waits for the disk. (Locking and moving a checkpoint in ONE statement projects nothing.)
-CREATE OR REPLACE FUNCTION projections.begin_step(
-    p_name text, p_version text, p_upto bigint, p_chunk bigint
+-- Take a step, in one call: keep the version (the live one unless another is named) in place, let
+-- unqualified names mean its tables, move its checkpoint, and say which events come next: whole
+-- steps of at most p_chunk events, or up to p_upto. No row where there is no live version.
+-- With p_plain, the kinds that need nothing but the version's own function `fold` (it has one where
+-- p_folded names any), the step is taken whole and in its own transaction, or, `left`, not at all;
+-- without, the caller's transaction folds. p_flags: a flagged event asks for the caller, too.
+-- A statement that waited for a swap sees the old row, no longer live, and not yet the new one; the
+-- next one does. What a crash loses of a version is applied again, so that nobody waits for the
+-- disk. (Locking and moving a checkpoint in ONE statement projects nothing.)
+CREATE OR REPLACE FUNCTION projections.take_step(
+    p_name text, p_version text, p_upto bigint, p_chunk bigint,
+    p_plain text [], p_folded text [], p_flags boolean
 ) RETURNS TABLE (
-    version text, before bigint, after bigint, published bigint, kinds text [], flagged boolean
+    version text, before bigint, after bigint, published bigint, kinds text [], flagged boolean,
+    "left" boolean
 )
 LANGUAGE plpgsql
 AS $$
@@ -122,7 +127,7 @@ BEGIN
     END IF;
     PERFORM set_config('search_path', version || ', pg_catalog', true),
         set_config('synchronous_commit', 'off', true);
-    EXECUTE format('SELECT sequence FROM %I.checkpoint FOR UPDATE', version) INTO before;
+    SELECT c.sequence INTO before FROM checkpoint AS c FOR UPDATE;
     SELECT coalesce(max(t.last_sequence), 0) INTO published FROM ledger.steps AS t;
     after := greatest(before, coalesce(p_upto, (
         SELECT t.last_sequence FROM ledger.steps AS t
@@ -133,6 +138,7 @@ BEGIN
         WHERE t.last_sequence > before
         ORDER BY t.last_sequence LIMIT 1
     )));
+    "left" := false;
     IF after > before THEN
         SELECT coalesce(array_agg(k.kind), '{}'), coalesce(bool_or(k.flagged), false)
         INTO kinds, flagged
@@ -146,7 +152,14 @@ BEGIN
                 AND e.position >= m.first AND e.position <= m.last
             GROUP BY e.kind
         ) AS k;
-        EXECUTE format('UPDATE %I.checkpoint SET sequence = $1', version) USING after;
+        IF p_plain IS NOT NULL AND (NOT kinds <@ p_plain OR flagged AND p_flags) THEN
+            "left" := true;
+        ELSE
+            IF p_plain IS NOT NULL AND kinds && p_folded THEN
+                PERFORM fold(version, before, after, NULL, NULL, p_folded);
+            END IF;
+            UPDATE checkpoint SET sequence = after;
+        END IF;
     END IF;
     RETURN NEXT;
 END

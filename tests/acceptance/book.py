@@ -170,26 +170,21 @@ async def opened(
     """Open a new ledger with its projections and its HTTP interface."""
     name = f"{template}_{next(NUMBERS)}"
     admin = await asyncpg.connect(server.dsn("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await admin.close()
     clock = Clock(day)
     settings = Settings(DATABASE_URL=server.dsn(name), home=server.home.with_name(name))
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        async with running(settings, clock=clock, jurisdiction=jurisdiction) as parts:
-            app = create_app(settings, parts=parts)
-            transport = httpx.ASGITransport(app)
-            async with (
-                app.router.lifespan_context(app),
-                httpx.AsyncClient(
-                    transport=transport, base_url="http://book", timeout=60
-                ) as client,
-            ):
-                book = Book(parts, client, clock)
-                yield book
-                for sequence, _, _, body in await book.bodies():
-                    assert list(personal_places(orjson.loads(body), PERSONAL)) == [], sequence
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+    async with running(settings, clock=clock, jurisdiction=jurisdiction) as parts:
+        app = create_app(settings, parts=parts)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://book", timeout=60) as client,
+        ):
+            book = Book(parts, client, clock)
+            yield book
+            for sequence, _, _, body in await book.bodies():
+                assert list(personal_places(orjson.loads(body), PERSONAL)) == [], sequence
 
 
 async def assert_rebuilt_alike(book: Book, questions: list[Question]) -> None:

@@ -1,4 +1,4 @@
-"""A service for tests: real PostgreSQL once a session, a fresh ledger a module, a set clock."""
+"""A service for tests: a fresh ledger a module, a set clock."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,6 @@ from ledger.dates import from_iso
 from ledger.store.embedded import EmbeddedPostgres
 
 START = "2024-12-01T09:00:00+05:00"
-TEMPLATE = "api_template"
 NAMES = count(1)
 
 
@@ -41,12 +40,6 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("api") / "home") as started:
-        yield started
-
-
 async def execute(server: EmbeddedPostgres, statement: str) -> None:
     connection = await asyncpg.connect(server.dsn("postgres"))
     try:
@@ -58,11 +51,12 @@ async def execute(server: EmbeddedPostgres, statement: str) -> None:
 @pytest.fixture(scope="session")
 async def template(server) -> str:
     """A database that holds an empty ledger of Kazakhstan; its notary's files are kept too."""
-    await execute(server, "CREATE DATABASE api_template TEMPLATE template0")
-    settings = Settings(DATABASE_URL=server.dsn("api_template"), home=home_of(server, TEMPLATE))
+    name = f"api_template_{next(NAMES)}"  # another folder that takes this fixture makes its own
+    await execute(server, f"CREATE DATABASE {name} TEMPLATE template0")
+    settings = Settings(DATABASE_URL=server.dsn(name), home=home_of(server, name))
     async with running(settings, clock=Clock(START)):
         pass
-    return TEMPLATE
+    return name
 
 
 def home_of(server: EmbeddedPostgres, name: str) -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,10 +13,20 @@ import pytest
 
 from api.examples import ACCOUNT, EXAMPLES, OBLAST, RAYON
 from api.recomputed import recompute
-from ledger.proofs.bundle import NAMES, Bundle, gaps, prove, root_with
+from ledger.proofs import verify
+from ledger.proofs.bundle import Bundle, gaps
 from ledger.proofs.notes import write_checkpoint
-from ledger.proofs.single import write_single
-from ledger.proofs.verify import Checkpoint, Key, ProofError, Trust, leaf_hash
+from ledger.proofs.verify import (
+    FILES,
+    Checkpoint,
+    Key,
+    ProofError,
+    Trust,
+    leaf_hash,
+    prove,
+    root_with,
+)
+from tests.proofs.bundles import opened
 
 ROOT = Path(__file__).parents[2]
 PATHS = {
@@ -45,9 +56,9 @@ async def shown(service) -> str:
     last = {}
     for example in EXAMPLES:
         last[example["budget"]] = await service.accept(example)
-    for budget in (OBLAST, "rulebook"):
-        await service.get("/v1/audit", limit=1,
-                          at_least=f"{budget}:{last[budget]['position']}")  # fmt: skip
+    runner = service.app.state.running.runner
+    for budget, answer in last.items():
+        await runner.wait_for(budget, answer["position"])
     return f"{RAYON}:{last[RAYON]['position']}"
 
 
@@ -71,7 +82,7 @@ async def serve(service, name: str, **asked):
 
 def trust(raw: bytes) -> Trust:
     """Trust in the key that the service signs with, as if it had been printed."""
-    key = Key.parse(Bundle.read(io.BytesIO(raw)).manifest["keys"][0])
+    key = Key.parse(opened(raw).manifest["keys"][0])
     return Trust((key,), key.name)
 
 
@@ -93,27 +104,28 @@ def keep(folder: Path, raw: bytes) -> Path:
 
 def repacked(raw: bytes, **changed) -> bytes:
     """The same bundle with some of its files changed by functions of their text."""
-    parts = {name: zipfile.ZipFile(io.BytesIO(raw)).read(name).decode() for name in NAMES}
+    parts = {name: zipfile.ZipFile(io.BytesIO(raw)).read(name).decode() for name in FILES}
     for name, change in changed.items():
-        full = next(one for one in NAMES if one.split(".")[0] == name)
+        full = next(one for one in FILES if one.split(".")[0] == name)
         fresh = change(parts[full])
         assert fresh != parts[full]
         parts[full] = fresh
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as file:
-        for name in NAMES:
+        for name in FILES:
             file.writestr(name, parts[name])
     return whole.getvalue()
 
 
 @pytest.mark.parametrize("name", PATHS)
 async def test_a_report_in_its_bundle_is_the_report_as_served(service, shown, name):
-    bundle = Bundle.read(io.BytesIO(await fetch(service, name, at_least=shown)))
+    bundle = opened(await fetch(service, name, at_least=shown))
     served = await serve(service, name)
     assert bundle.report == served.content
     assert bundle.manifest["report"] == name
-    proven = prove(bundle, trust(bundle.write()))
-    assert proven.sequence == served.json().get("sequence", proven.sequence)
+    _, manifest, report, _ = prove(io.BytesIO(bundle.write()), trust(bundle.write()))
+    assert (manifest, report) == (bundle.manifest, served.content)
+    assert manifest["sequence"] == served.json().get("sequence", manifest["sequence"])
 
 
 async def test_equal_questions_give_equal_bytes(service, raw):
@@ -153,9 +165,10 @@ MADE = [
 
 @pytest.mark.parametrize(("name", "asked"), MADE, ids=str)
 async def test_a_report_made_of_its_events_is_the_one_that_is_served(service, shown, name, asked):
-    bundle = Bundle.read(io.BytesIO(await fetch(service, name, at_least=shown, **asked)))
+    bundle = opened(await fetch(service, name, at_least=shown, **asked))
     assert bundle.report == (await serve(service, name, **asked)).content
-    assert recompute(name, prove(bundle, trust(bundle.write()))) == bundle.report
+    raw = bundle.write()
+    assert recompute(*prove(io.BytesIO(raw), trust(raw))[1:]) == bundle.report
 
 
 TRAILS = [
@@ -167,26 +180,26 @@ TRAILS = [
 @pytest.mark.parametrize("asked", TRAILS, ids=str)
 async def test_the_trail_of_all_budgets_is_made_of_every_event(service, shown, asked):
     answer = await service.get("/v1/audit.zip", at_least=shown, **asked)
-    bundle = Bundle.read(io.BytesIO(answer.content))
+    bundle = opened(answer.content)
     served = await service.get("/v1/audit", **asked)
     assert bundle.report == served.content
     assert len(bundle.events) == served.json()["sequence"]
-    proven = prove(bundle, trust(answer.content))
-    assert {RAYON, OBLAST, "rulebook"} <= set(proven.logs)
-    assert recompute("audit", proven) == bundle.report
+    _, manifest, report, logs = prove(io.BytesIO(answer.content), trust(answer.content))
+    assert {RAYON, OBLAST, "rulebook"} <= set(logs)
+    assert recompute(manifest, report, logs) == bundle.report
 
 
 async def test_no_log_can_be_left_out_of_the_trail_of_all_budgets(service, shown):
     """A whole budget taken out, its events' subtrees proven instead."""
     raw = (await service.get("/v1/audit.zip", at_least=shown)).content
-    bundle, known = Bundle.read(io.BytesIO(raw)), trust(raw)
+    bundle, known = opened(raw), trust(raw)
     kept = tuple(one for one in bundle.events if f'"log":"{OBLAST}"'.encode() not in one.leaf)
     assert 0 < len(kept) < len(bundle.events)
     logs = [log for log in bundle.manifest["logs"] if log != OBLAST]
     proof = proof_of({one.at: one for one in bundle.events}, kept, bundle)
     fewer = Bundle({**bundle.manifest, "logs": logs}, bundle.report, bundle.checkpoint, proof, kept)
     with pytest.raises(ProofError) as caught:
-        recompute("audit", prove(fewer, known))
+        recompute(*prove(io.BytesIO(fewer.write()), known)[1:])
     assert caught.value.code == "omitted"
 
 
@@ -206,17 +219,27 @@ async def test_a_report_made_of_events_is_refused_when_altered(service, shown, n
     assert (code, "NOT VERIFIED (report)" in said) == (1, True), said
 
 
-async def test_one_file_on_a_laptop_verifies_a_bundle(raw, tmp_path):
-    """No ledger, no package, no network: the verifier as one file, and the bundle."""
-    write_single(tmp_path / "verify.pyz")
-    path, state = keep(tmp_path, raw), tmp_path / "state"
-    arguments = [path, "--key", trust(raw).keys[0].text, "--state", state]
-    code, said = await asyncio.to_thread(
-        run, "-I", tmp_path / "verify.pyz", "bundle", *arguments, cwd=tmp_path
-    )
-    assert code == 0, said
-    assert said.startswith("OK report execution in ")
-    assert state.read_bytes() == Bundle.read(path).checkpoint
+async def test_one_file_on_a_laptop_verifies_a_bundle_a_proof_and_a_checkpoint(
+    service, raw, tmp_path
+):
+    """No ledger, no package, no network: a copy of the verifier in an empty folder."""
+    alone, state, signed = tmp_path / "alone", tmp_path / "state", opened(raw).checkpoint
+    alone.mkdir()
+    shutil.copy(verify.__file__, alone / "verify.py")
+    size = int(signed.split(b"\n")[1])
+    proof = await service.get("/v1/proofs/inclusion.tlog-proof", sequence=size, size=size)
+    for what, paper, told in (
+        ("bundle", raw, "OK report execution in "), ("proof", proof.content, f"OK event {size} of"),
+        ("checkpoint", signed, "OK checkpoint in "),
+    ):  # fmt: skip
+        path = tmp_path / what
+        path.write_bytes(paper)
+        arguments = [what, path, "--key", trust(raw).keys[0].text, "--state", state]
+        code, said = await asyncio.to_thread(run, "-I", "verify.py", *arguments, cwd=alone)
+        assert code == 0, said
+        assert said.startswith(told)
+        assert state.read_bytes() == signed
+    assert [one.name for one in alone.iterdir()] == ["verify.py"]
 
 
 async def test_the_bundles_own_key_is_taken_with_a_warning(raw, tmp_path):
@@ -269,15 +292,16 @@ async def test_an_altered_bundle_is_refused_with_its_reason(raw, tmp_path, name)
 
 async def test_no_event_can_be_left_out_of_a_log(raw):
     """Each event of the budget taken out, its subtree proven instead: the gap shows."""
-    bundle, known = Bundle.read(io.BytesIO(raw)), trust(raw)
+    bundle, known = opened(raw), trust(raw)
     hashes = {one.at: one for one in bundle.events}
     own = [one for one in bundle.events if f'"log":"{RAYON}"'.encode() in one.leaf and one.body]
     assert len(own) > 20
     for gone in own:
         kept = tuple(one for one in bundle.events if one is not gone)
         proof = proof_of(hashes, kept, bundle)
+        fewer = Bundle(bundle.manifest, bundle.report, bundle.checkpoint, proof, kept)
         with pytest.raises(ProofError) as caught:
-            prove(Bundle(bundle.manifest, bundle.report, bundle.checkpoint, proof, kept), known)
+            prove(io.BytesIO(fewer.write()), known)
         assert caught.value.code == "omitted"
 
 
@@ -299,7 +323,7 @@ def proof_of(hashes, kept, bundle):
 async def test_a_bundle_of_another_log_is_an_alarm_for_who_remembers(service, raw, tmp_path):
     """A checkpoint of the same size with another root was seen before: a fork."""
     parts = service.app.state.running
-    head = trust(raw).open(Bundle.read(io.BytesIO(raw)).checkpoint)
+    head = trust(raw).open(opened(raw).checkpoint)
     other = Checkpoint(head.origin, head.size, b"\x01" * 32)
     state = tmp_path / "state"
     state.write_bytes(write_checkpoint(other, parts.notary.keys.signers()))
@@ -323,5 +347,5 @@ async def test_the_program_keeps_the_same_file(service, shown, name, tmp_path):
     code, said = await qazyna("evidence", command, RAYON, *more, "--out", out,
                               "--url", service.url)  # fmt: skip
     assert code == 0, said
-    kept, served = Bundle.read(out), Bundle.read(io.BytesIO(raw))
+    kept, served = opened(out.read_bytes()), opened(raw)
     assert (kept.report, kept.proof, kept.events) == (served.report, served.proof, served.events)

@@ -10,10 +10,11 @@ from ledger.proofs.leaf import Leaf
 from ledger.proofs.merkle import root_of
 from ledger.proofs.tiles import ENTRIES, Tile, TileSource, decode_bundle, new_tiles
 from ledger.proofs.verify import (
-    ConsistencyFile,
-    InclusionFile,
+    CONSISTENCY,
+    INCLUSION,
     Trust,
     leaf_hash,
+    read_proof,
     verify_consistency,
     verify_inclusion,
 )
@@ -132,10 +133,9 @@ async def test_every_event_is_proven_in_every_published_tree(service, heads):
             answer = await service.get("/v1/proofs/inclusion.tlog-proof", sequence=sequence,
                                        size=head.size)  # fmt: skip
             assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-            paper = InclusionFile.parse(answer.content)
-            assert paper.checkpoint == head.raw
-            verify_inclusion(paper.index, head.size, leaf_hash(paper.extra), paper.hashes,
-                             head.root)  # fmt: skip
+            index, hashes, note, leaf = read_proof(answer.content, INCLUSION)
+            assert note == head.raw
+            verify_inclusion(index, head.size, leaf_hash(leaf), hashes, head.root)
 
 
 async def test_trees_that_grew_are_joined_by_a_proof(service, heads):
@@ -144,9 +144,9 @@ async def test_trees_that_grew_are_joined_by_a_proof(service, heads):
     verify_consistency(old.size, new.size, old.root, new.root,
                        [unpacked(one) for one in found["hashes"]])  # fmt: skip
     text = (await service.get("/v1/proofs/consistency.txt", old=old.size)).content
-    paper = ConsistencyFile.parse(text)
-    assert (paper.old_size, paper.checkpoint) == (old.size, new.raw)
-    verify_consistency(old.size, new.size, old.root, new.root, paper.hashes)
+    old_size, hashes, note, _ = read_proof(text, CONSISTENCY)
+    assert (old_size, note) == (old.size, new.raw)
+    verify_consistency(old.size, new.size, old.root, new.root, hashes)
 
 
 async def test_absence_before_its_time_is_shown_by_the_tree_size(service, heads):

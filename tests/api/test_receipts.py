@@ -6,7 +6,7 @@ import json
 import pytest
 
 from ledger.proofs.receipts import Receipt
-from ledger.proofs.verify import InclusionFile, Key, Trust, leaf_hash, verify_inclusion
+from ledger.proofs.verify import INCLUSION, Key, Trust, leaf_hash, read_proof, verify_inclusion
 
 BUDGET, TAX, PAID = "KZ-2025-receipts", ["revenue", "1"], ["expenditure", "01"]
 ASKED = {"params": {"receipt": "true"}}
@@ -114,10 +114,10 @@ async def test_a_receipt_is_redeemed_for_a_proof(service, credit, payment):
             if answer.status_code == 200:
                 break
             await asyncio.sleep(0.1)
-        paper = InclusionFile.parse(answer.content)
-        head = Trust(tuple(keys), keys[0].name).open(paper.checkpoint)
-        verify_inclusion(paper.index, head.size, leaf_hash(paper.extra), paper.hashes, head.root)
-        found.redeem(paper.extra)
+        index, hashes, note, leaf = read_proof(answer.content, INCLUSION)
+        head = Trust(tuple(keys), keys[0].name).open(note)
+        verify_inclusion(index, head.size, leaf_hash(leaf), hashes, head.root)
+        found.redeem(leaf)
         assert found.origin == head.origin
 
 

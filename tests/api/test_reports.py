@@ -1,5 +1,8 @@
 """Reports on the documented examples: lines, transfers, accounts, exemptions, warnings, audit."""
 
+import asyncio
+from uuid import uuid4
+
 import pytest
 
 from api.examples import ACCOUNT, EXAMPLES, OBLAST, RAYON, ROADS, SCHOOLS, TAX
@@ -14,9 +17,9 @@ async def shown(service) -> str:
     last = {}
     for example in EXAMPLES:
         last[example["budget"]] = await service.accept(example)
-    for budget in (OBLAST, "rulebook"):
-        at_least = f"{budget}:{last[budget]['position']}"
-        await service.report("/v1/audit", limit=1, at_least=at_least)
+    runner = service.app.state.running.runner
+    for budget, answer in last.items():
+        await runner.wait_for(budget, answer["position"])
     return f"{RAYON}:{last[RAYON]['position']}"
 
 
@@ -129,3 +132,21 @@ async def test_equal_questions_give_equal_bytes(service, shown, path):
     first, second = await service.get(path), await service.get(path)
     assert first.content == second.content
     assert first.headers["etag"] == second.headers["etag"]
+
+
+async def test_at_least_waits_for_the_projection_that_answers_and_for_no_other(service, shown):
+    database = service.app.state.running.ledger.database
+    async with database.connect("projector") as slow, slow.transaction():
+        schema = await slow.fetchval(
+            "SELECT schema FROM projections.versions WHERE name = 'audit_trail' AND state = 'live'"
+        )
+        await slow.execute(f"SELECT FROM {schema}.checkpoint FOR UPDATE")
+        credit = {**BY_NAME["CreditReceipt"], "command_id": str(uuid4())}
+        budget, last = credit["budget"], (await service.accept(credit))["position"]
+        found = await service.report(f"/v1/budgets/{budget}/execution", at_least=f"{budget}:{last}")
+        trail = asyncio.ensure_future(
+            service.report("/v1/audit", at_least=f"{budget}:{last}", limit=1)
+        )
+        assert not (await asyncio.wait({trail}, timeout=0.1))[0]
+    assert found["sequence"] > 0
+    assert (await trail)["sequence"] >= found["sequence"]

@@ -31,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("ids", nargs="*", metavar="ID", help=f"some of {', '.join(BENCHES)}")
     parser.add_argument("--quick", action="store_true", help="few budgets, events and rounds")
+    parser.add_argument("--events", type=int, metavar="N", help="events a round, 10000 else")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--profile", metavar="ID", choices=list(WAYS),
                         help=f"only profile this way of appending: {', '.join(WAYS)}")  # fmt: skip
@@ -77,6 +78,7 @@ def main() -> int:
     try:
         server.start()
         ground = Ground(server, **(QUICK if asked.quick else {}))
+        ground.events = asked.events or ground.events
         if asked.profile:
             _run(profiled(ground, asked.profile))
             return 0

@@ -38,7 +38,7 @@ def cli(*arguments: object, stdin: str = "", **changed: str) -> Ended:
     """Run a command to its end."""
     done = subprocess.run(
         [sys.executable, "-m", "api.cli", *map(str, arguments)], input=stdin, text=True,
-        capture_output=True, env=environment(**changed), cwd=ROOT, timeout=60, check=False,
+        capture_output=True, env=environment(**changed), cwd=ROOT, timeout=120, check=False,
     )  # fmt: skip
     return Ended(done.returncode, done.stdout, done.stderr)
 
@@ -118,7 +118,7 @@ def ndjson(commands: list[dict]) -> str:
     return "".join(json.dumps(c, ensure_ascii=False) + "\n" for c in commands)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.proofs.notes import PRIVATE
-from ledger.proofs.verify import ConsistencyFile, InclusionFile, Note, main
+from ledger.proofs.verify import CONSISTENCY, INCLUSION, Note, main, read_proof
 from tests.cli.program import BUDGET, cli
 
 
@@ -34,7 +34,7 @@ def test_a_proof_of_an_event_is_verified_without_the_ledger(home, tmp_path, vkey
     assert cli("proof", event, "--home", home, "--out", paper).code == 0
     assert main(["proof", str(paper), "--key", vkey]) == 0
     shown = cli("proof", event, "--home", home, "--json").json
-    assert shown["leaf"].encode() == InclusionFile.parse(paper.read_bytes()).extra
+    assert shown["leaf"].encode() == read_proof(paper.read_bytes(), INCLUSION)[3]
 
 
 def test_the_checkpoint_is_written_as_it_was_signed(home, tmp_path, vkey):
@@ -47,8 +47,8 @@ def test_the_checkpoint_is_written_as_it_was_signed(home, tmp_path, vkey):
 
 def test_two_trees_are_joined_by_a_file_for_the_verifier(home, tmp_path, vkey):
     told = cli("consistency", 1, "--home", home)
-    paper = ConsistencyFile.parse(told.out.encode())
-    assert (told.code, paper.old_size) == (0, 1)
+    old_size, *_ = read_proof(told.out.encode(), CONSISTENCY)
+    assert (told.code, old_size) == (0, 1)
     assert cli("consistency", 1, "--home", home, "--json").json["old"] == 1
 
 

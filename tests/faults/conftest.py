@@ -17,7 +17,7 @@ from tests.faults.nursing import Nursery
 from tests.faults.serving import Served, found_home
 from tests.faults.stored import stored
 from tests.faults.traffic import small_contracts
-from tests.store.conftest import clock, create, migrated_template, server  # noqa: F401 - fixtures
+from tests.store.conftest import clock, create, migrated_template  # noqa: F401 - fixtures
 from tests.store.world import Clock, accepted, allow_schemas, found
 
 
@@ -38,7 +38,7 @@ async def founded_template(server, migrated_template):  # noqa: F811 - a fixture
 
 
 @pytest.fixture
-async def dsn(server, founded_template):  # noqa: F811 - a fixture
+async def dsn(server, founded_template):
     name = await create(server, founded_template)
     await allow_schemas(server, name)
     return server.dsn(name)

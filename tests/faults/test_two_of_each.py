@@ -6,7 +6,8 @@ from contextvars import ContextVar
 import pytest
 
 from ledger.service import Ledger
-from ledger.store import sequencer
+from ledger.store import leader
+from ledger.store.sequencer import Sequencer
 from projections import runner
 from projections.runner import Runner
 from tests.faults.journal import InProcess, load
@@ -49,7 +50,7 @@ async def test_two_services_on_one_database_take_turns_and_lose_nothing(open_jud
             load(nursery.client, traffic(dice("the other process")), stop, workers=2),
         )
         await nursery.client.reached(20)
-        leases = [sequencer.LEASE, runner.LEASE]
+        leases = [Sequencer.lease, runner.LEASE]
         ended = (await query(run.dsn, END_LEASES, leases))[0]["ended"]
         assert ended == 2  # one process leads each; whichever comes first leads from now on
         await nursery.client.reached(nursery.client.count("acked") + 20)
@@ -83,7 +84,7 @@ async def test_two_that_both_believe_to_lead_sequence_and_apply_everything_once(
         await query(dsn, statement)
     async with open_judged() as run:
         await until(lambda: run.ledger.sequencer.last_sequence > 0 and run.runner.active)
-        monkeypatch.setattr(sequencer, "RETRY_SECONDS", 0.02)
+        monkeypatch.setattr(leader, "RETRY_SECONDS", 0.02)
         async with Ledger(dsn, clock=clock) as rival:
             twin = Runner(rival.database, rival.sequencer)
             LEADER.set("twin")  # the tasks that it starts inherit the name

@@ -1,23 +1,15 @@
-"""A real PostgreSQL for the library's tests; each test gets a ledger in a database of its own."""
+"""Each test of the library gets a ledger in a database of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from ledger.library import LibraryApplication
 from ledger.store.embedded import EmbeddedPostgres
 from tests.library.live import Live, started
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(Path(tmp_path_factory.mktemp("library")), fsync=False) as server:
-        yield server
 
 
 @pytest_asyncio.fixture
@@ -26,12 +18,9 @@ async def live(server: EmbeddedPostgres) -> AsyncIterator[Live]:
     name = f"library_{uuid4().hex}"
     admin = await asyncpg.connect(server.dsn())
     await admin.execute(f"CREATE DATABASE {name}")
-    try:
-        async with started(server.dsn(name)) as ledger:
-            yield ledger
-    finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.close()
+    await admin.close()
+    async with started(server.dsn(name)) as ledger:
+        yield ledger
 
 
 @pytest_asyncio.fixture

@@ -1,8 +1,8 @@
-"""One embedded server for the session, a new database for each test, a clock that tests set."""
+"""A new database for each test, a clock that tests set."""
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
 from itertools import count
@@ -101,12 +101,6 @@ class Book:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("projections")) as embedded:
-        yield embedded
-
-
-@pytest.fixture(scope="session")
 async def template(server: EmbeddedPostgres) -> str:
     await _sql(server.dsn(), "CREATE DATABASE projections_template")
     await migrate(server.dsn("projections_template"))
@@ -114,12 +108,11 @@ async def template(server: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-async def dsn(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+async def dsn(server: EmbeddedPostgres, template: str) -> str:
     name = f"projections_{next(NUMBERS)}"
     await _sql(server.dsn(), f"CREATE DATABASE {name} TEMPLATE {template}")
     await _sql(server.dsn(), f"GRANT CREATE ON DATABASE {name} TO qazyna_owner, qazyna_projector")
-    yield server.dsn(name)
-    await _sql(server.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+    return server.dsn(name)
 
 
 @pytest.fixture

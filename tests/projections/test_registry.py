@@ -12,3 +12,10 @@ def test_every_kind_is_handled_or_deliberately_ignored(name: str) -> None:
     found = projection(name)
     assert found.handled | found.ignored == set(EVENTS)
     assert not found.handled & found.ignored
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_sql_folds_alone_is_handled(name: str) -> None:
+    found = projection(name)
+    assert found.folded <= found.handled
+    assert found.plain <= found.known

@@ -1,18 +1,20 @@
 """Exactly once: a runner that dies anywhere applies a step again or not at all."""
 
 import asyncio
+import contextlib
 from random import Random
 from typing import Any
 
 import pytest
 
 from ledger.errors import NotFound, RetryLater
+from ledger.store.pool import LOST
 from projections import runner as running
 from projections.parking import advance
 from projections.rebuild import rebuild
-from projections.registry import projection
+from projections.registry import projection, sql
 from projections.runner import Runner
-from tests.projections.traffic import BUDGET, open_budget, post_traffic, traffic
+from tests.projections.traffic import BUDGET, RECEIPTS, open_budget, post_traffic, traffic
 
 
 async def test_a_runner_killed_between_and_inside_steps_applies_each_event_once(
@@ -113,3 +115,44 @@ async def test_a_transaction_applies_whole_steps_only(book: Any, monkeypatch: An
     assert len(reached) > 5
     assert set(reached) <= ends
     await book.runner.start()
+
+
+async def test_sql_takes_a_step_whole_or_leaves_it_as_it_was(book: Any) -> None:
+    await open_budget(book)
+    await book.applied()
+    await book.runner.stop()
+    made = projection("budget_execution")
+    asked = (made.name, None, None, 1000, *made.in_sql())
+
+    async def take() -> tuple[bool, bool, int]:
+        """Whether it was left, whether it says that it moved, and where the checkpoint stands."""
+        async with book.ledger.database.connect("projector") as connection:
+            row = await connection.fetchrow(sql("", "take_step"), *asked)
+            stands = await connection.fetchval("SELECT sequence FROM budget_execution.checkpoint")
+        return row["left"], row["after"] > row["before"], stands
+
+    reached = (await take())[2]
+    await book.accept("CreditReceipt", BUDGET, "2025-03-03", line=RECEIPTS, amount="7.00",
+                      value_date="2025-03-03")  # fmt: skip
+    assert await take() == (False, True, reached + 1)
+    assert await take() == (False, False, reached + 1)
+    assert await book.admin("SELECT 1 FROM budget_execution.sums WHERE executed = 700")
+    await open_budget(book, "KZ-2025-rayon-8", region=8)  # documents are read by Python
+    assert await take() == (True, True, reached + 1)
+    async with book.ledger.database.connect("projector") as connection:
+        assert (await advance(connection, made)).after > reached + 1
+    await book.runner.start()
+    assert (await rebuild(book.ledger.database, made.name)).differences == ()
+
+
+async def test_readers_wait_on_after_their_connection_was_lost(book: Any) -> None:
+    await open_budget(book)
+    position = await book.ledger.position(BUDGET)
+    sequence = await book.runner.wait_for(BUDGET, position)
+    await book.admin(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname ="
+        " current_database() AND application_name LIKE '%reader%'"
+    )
+    with contextlib.suppress(*LOST):  # who was looking when it broke is told so
+        assert await book.runner.wait_for(BUDGET, position) == sequence
+    assert await book.runner.wait_for(BUDGET, position) == sequence

@@ -11,7 +11,7 @@ from pathlib import Path
 from ledger.proofs.leaf import Leaf
 from ledger.proofs.merkle import Tree, consistency_proof, root_of
 from ledger.proofs.notes import write_consistency
-from ledger.proofs.verify import Checkpoint, ConsistencyFile, Trust, join
+from ledger.proofs.verify import CONSISTENCY, Checkpoint, Trust, join, read_proof
 from ledger.service import Ledger
 from ledger.store.evidence import Evidence, SignedHead
 from ledger.store.keys import Keys
@@ -31,7 +31,7 @@ async def notarised(dsn: str, keys: Keys, **more) -> AsyncIterator[tuple[Ledger,
             await notary.stop()
 
 
-async def covered(ledger: Ledger, seconds: float = 20) -> SignedHead:
+async def covered(ledger: Ledger, seconds: float = 60) -> SignedHead:
     """Wait for a checkpoint of everything that is committed."""
     [row] = await query(ledger.database.dsn, "SELECT sum(position)::bigint AS n FROM ledger.heads")
     evidence = Evidence(ledger.database)
@@ -45,7 +45,7 @@ async def covered(ledger: Ledger, seconds: float = 20) -> SignedHead:
 
 async def refusal(notary: Notary, code: str) -> None:
     """Wait until the notary refuses to sign for this reason."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             if notary.refused is not None and notary.refused.code == code:
                 return
@@ -89,7 +89,7 @@ async def assert_one_history(dsn: str, keys: Keys, *more: bytes) -> list[Checkpo
     tree = Tree(await leaves_of(dsn))
     for old, new in pairwise(heads):
         proof = consistency_proof(old.size, new.size, tree)
-        paper = ConsistencyFile.parse(write_consistency(old.size, proof, new.raw))
+        paper = read_proof(write_consistency(old.size, proof, new.raw), CONSISTENCY)
         join(old, new, paper)
     assert all(root_of(head.size, tree) == head.root for head in heads)
     return heads

@@ -15,13 +15,8 @@ from tlog_scales.backend import HttpBackend
 from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 
-from ledger.proofs.verify import InclusionFile, leaf_hash, main
-from tests.api.conftest import (  # noqa: F401 - fixtures
-    command_document,
-    server,
-    service,
-    template,
-)
+from ledger.proofs.verify import INCLUSION, leaf_hash, main, read_proof
+from tests.api.conftest import command_document, service, template  # noqa: F401 - fixtures
 
 # ruff: noqa: F811 - fixtures are named as the functions that make them
 BUDGETS = 2050
@@ -142,7 +137,7 @@ async def test_the_single_file_verifier_takes_what_the_service_hands_out(log, tm
             asked = {"sequence": sequence}
             answer = await client.get("/v1/proofs/inclusion.tlog-proof", params=asked)
             paper.write_bytes(answer.content)
-            assert InclusionFile.parse(answer.content).extra == leaves[sequence - 1]
+            assert read_proof(answer.content, INCLUSION)[3] == leaves[sequence - 1]
             assert main(["proof", str(paper), "--key", key.text, "--state", str(state)]) == 0
     assert main(["checkpoint", str(head), "--key", key.text, "--state", str(state)]) == 0
-    assert f"OK checkpoint {key.name} size {len(leaves)}" in capsys.readouterr().out
+    assert f"OK checkpoint in {key.name} at size {len(leaves)} (" in capsys.readouterr().out

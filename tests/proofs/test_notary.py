@@ -13,7 +13,7 @@ from ledger.proofs.verify import Checkpoint, Note, Trust
 from ledger.service import Ledger
 from ledger.store.evidence import Evidence
 from ledger.store.keys import Keys, Refused
-from ledger.store.notary import LEASE, Notary, WitnessAhead
+from ledger.store.notary import Notary, WitnessAhead
 from ledger.store.pool import Database
 from tests.proofs.ledgers import (
     assert_one_history,
@@ -29,7 +29,6 @@ from tests.store.conftest import (  # noqa: F401 - fixtures
     create,
     dsn,
     migrated_template,
-    server,
     world_template,
 )
 from tests.store.world import Clock, accepted, pay, query, tamper
@@ -231,7 +230,7 @@ async def test_a_database_lost_again_and_again_while_signing_loses_nothing(dsn, 
         for pause in (0.0, 0.003, 0.006, 0.01, 0.02, 0.05):
             await posted(ledger, *(pay() for _ in range(300)))
             await asyncio.sleep(pause)
-            fired += len(await query(dsn, cut, LEASE))
+            fired += len(await query(dsn, cut, Notary.lease))
             await covered(ledger)
     assert fired
     await assert_one_history(dsn, keys)

@@ -15,7 +15,7 @@ from ledger.proofs.receipts import (
     split_receipts,
     write_root,
 )
-from ledger.proofs.verify import PROOF_HEADER, Checkpoint, InclusionFile, Note, ProofError
+from ledger.proofs.verify import INCLUSION, PROOF_HEADER, Checkpoint, Note, ProofError, read_proof
 
 ORIGIN = "ledger.example/log"
 SIGNER = Signer(f"{ORIGIN}/receipts", bytes(32))
@@ -59,9 +59,10 @@ def test_a_batch_is_the_tree_of_rfc_9162(size):
     leaves = [encode_answer(answer(place + 1)) for place in range(size)]
     tree = Tree(leaves)
     for index, paper in enumerate(sign_batch(ORIGIN, leaves, [SIGNER], 5)):
-        file = InclusionFile.parse(PROOF_HEADER.encode() + paper.removeprefix(HEADER.encode()))
-        assert list(file.hashes) == inclusion_proof(index, size, tree)
-        assert write_root(ORIGIN, size, tree.root, 5) == Note.parse(file.checkpoint).text
+        file = PROOF_HEADER.encode() + paper.removeprefix(HEADER.encode())
+        _, hashes, note, _ = read_proof(file, INCLUSION)
+        assert list(hashes) == inclusion_proof(index, size, tree)
+        assert write_root(ORIGIN, size, tree.root, 5) == Note.parse(note).text
 
 
 def test_a_receipt_tells_a_refusal_with_rule_law_and_figures():

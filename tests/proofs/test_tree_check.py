@@ -11,7 +11,6 @@ from tests.store.conftest import (  # noqa: F401 - fixtures
     clock,
     create,
     migrated_template,
-    server,
     world_template,
 )
 from tests.store.world import RAYON, pay, query, tamper

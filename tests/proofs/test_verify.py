@@ -19,9 +19,17 @@ from ledger.proofs.notes import (
     write_consistency,
     write_inclusion,
 )
-from ledger.proofs.verify import EMPTY_ROOT, Checkpoint, ConsistencyFile, InclusionFile, ProofError
+from ledger.proofs.verify import (
+    CONSISTENCY,
+    EMPTY_ROOT,
+    INCLUSION,
+    Checkpoint,
+    ProofError,
+    read_proof,
+)
 
 SOURCE = Path(verify.__file__)
+ROOT = SOURCE.parents[2]
 
 
 class Auditor:
@@ -141,6 +149,15 @@ def test_a_proof_in_another_tree_of_the_same_size_is_an_alarm(auditor, leaves):
     assert (code, "ALARM (fork)" in said) == (3, True)
 
 
+def test_the_log_is_accused_even_where_the_paper_itself_proves_nothing(auditor, leaves):
+    """Two signed heads are evidence, whatever else is wrong with the file."""
+    auditor.run("checkpoint", auditor.head(700))
+    auditor.tree = Tree([*leaves[:5], b"rewritten", *leaves[6:700]])
+    code, said = auditor.run("proof", auditor.proof(41, 700, leaves[42]))
+    assert (code, "ALARM (fork)" in said) == (3, True)
+    assert auditor.head(700, root_of(700, Tree(leaves[:700]))).decode() in said
+
+
 def test_a_body_is_compared_with_the_proven_hash(auditor):
     body = auditor.paper("body", b"body 41")
     assert "body was compared" in auditor.run("proof", auditor.proof(41, 700), "--body", body)[1]
@@ -170,10 +187,9 @@ def test_each_flipped_bit_of_a_proof_file_is_refused(auditor):
 
 
 def _prove(raw, trust):
-    paper = InclusionFile.parse(raw)
-    head = trust.open(paper.checkpoint)
-    leaf = verify.leaf_hash(paper.extra)
-    verify.verify_inclusion(paper.index, head.size, leaf, paper.hashes, head.root)
+    index, hashes, note, leaf = read_proof(raw, INCLUSION)
+    head = trust.open(note)
+    verify.verify_inclusion(index, head.size, verify.leaf_hash(leaf), hashes, head.root)
 
 
 def test_each_flipped_bit_of_a_consistency_file_is_refused(auditor):
@@ -181,12 +197,12 @@ def test_each_flipped_bit_of_a_consistency_file_is_refused(auditor):
     old, new = (verify.Trust((auditor.signer.key,), auditor.signer.key.name).open(
         auditor.head(size)) for size in (5, 7))  # fmt: skip
     raw = Path(auditor.consistency(5, 7)).read_bytes()
-    verify.join(old, new, ConsistencyFile.parse(raw))
+    verify.join(old, new, read_proof(raw, CONSISTENCY))
     for bit in range(raw.rindex(b"\n\n") * 8):
         bad = bytearray(raw)
         bad[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ProofError):
-            verify.join(old, new, ConsistencyFile.parse(bytes(bad)))
+            verify.join(old, new, read_proof(bytes(bad), CONSISTENCY))
 
 
 @pytest.mark.parametrize(
@@ -208,6 +224,35 @@ def test_a_malformed_proof_file_is_refused(auditor, change):
     assert auditor.run("proof", change(auditor.proof(41, 700)), state=False)[0] == 1
 
 
+@pytest.mark.parametrize(("size", "index", "place", "claimed"), [
+    (2, 1, 0, 1),  # a tree of one leaf, a path of two
+    (4, 3, 3, 2),  # an index beyond the tree
+    (4, 3, 1, 2),
+])  # fmt: skip
+def test_a_true_path_of_another_place_or_tree_is_refused(leaves, size, index, place, claimed):
+    """The root is reached; what was said of index and size is not what was proven."""
+    tree = Tree(leaves[:size])
+    proof, leaf = inclusion_proof(index, size, tree), verify.leaf_hash(leaves[index])
+    verify.verify_inclusion(index, size, leaf, proof, tree.root)
+    with pytest.raises(ProofError) as caught:
+        verify.verify_inclusion(place, claimed, leaf, proof, tree.root)
+    assert caught.value.code == "inclusion"
+
+
+def test_hashes_of_another_length_are_refused_even_where_they_lead_to_the_root(leaves):
+    """Two neighbours cut elsewhere are hashed to the same node: only their length tells."""
+    tree = Tree(leaves[:3])
+    left, right, third = (verify.leaf_hash(leaf) for leaf in leaves[:3])
+    moved = left[:31], left[31:] + right
+    assert verify.node_hash(*moved) == verify.node_hash(left, right)
+    with pytest.raises(ProofError, match="32 bytes"):
+        verify.verify_inclusion(0, 3, moved[0], [moved[1], third], tree.root)
+    with pytest.raises(ProofError, match="32 bytes"):
+        verify.verify_consistency(1, 3, moved[0], tree.root, [moved[1], third])
+    with pytest.raises(ProofError):
+        verify.root_with({2: third}, 3, [tree.root[:31]])
+
+
 def test_the_published_form_of_a_proof_file():
     """tlog-proof, Format: header, extra, index, hashes, empty line, checkpoint verbatim."""
     raw = write_inclusion(10, [bytes(32)], b"checkpoint\n", b"extra information")
@@ -215,9 +260,9 @@ def test_the_published_form_of_a_proof_file():
         b"c2sp.org/tlog-proof@v1\nextra ZXh0cmEgaW5mb3JtYXRpb24=\nindex 10\n"
         b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\ncheckpoint\n"
     )
-    assert InclusionFile.parse(raw) == InclusionFile(
+    assert read_proof(raw, INCLUSION) == (
         10, (bytes(32),), b"checkpoint\n", b"extra information"
-    )
+    )  # fmt: skip
     assert write_inclusion(0, [], b"c\n") == b"c2sp.org/tlog-proof@v1\nindex 0\n\nc\n"
 
 
@@ -253,31 +298,39 @@ def test_one_copied_file_is_enough(auditor, tmp_path):
     alone = tmp_path / "alone"
     alone.mkdir()
     shutil.copy(SOURCE, alone / "verify.py")
-    proof = auditor.paper("event.tlog-proof", auditor.proof(41, 700))
-    for command in (["verify.py"], ["-m", "ledger.proofs.verify"]):
-        where = alone if command[0] == "verify.py" else SOURCE.parents[2]
-        run = subprocess.run(
-            [sys.executable, *command, "proof", proof, "--key", auditor.signer.key.text],
-            cwd=where, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stderr
-        assert run.stdout.startswith("OK event 42 of 700")
+    papers = {
+        "proof": (auditor.proof(41, 700), "OK event 42 of 700"),
+        "checkpoint": (auditor.head(700), "OK checkpoint in ledger.example/kz at size 700"),
+    }
+    for where, program in ((alone, ["-I", "verify.py"]), (ROOT, ["-m", "ledger.proofs.verify"])):
+        for what, (raw, told) in papers.items():
+            run = subprocess.run(
+                [sys.executable, *program, what, auditor.paper(f"a.{what}", raw),
+                 "--key", auditor.signer.key.text, "--state", tmp_path / f"seen by {where.name}"],
+                cwd=where, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert (run.returncode, run.stderr) == (0, "")
+            assert run.stdout.startswith(told)
+    assert [one.name for one in alone.iterdir()] == ["verify.py"]
 
 
 def test_the_verifier_is_short_and_imports_little():
+    """All of it, comments and blank lines too, is read in an evening: under 500 lines."""
     text = SOURCE.read_text(encoding="utf-8")
-    assert text.count("\n") < 500
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(ast.parse(text))
-        for name in (
-            [a.name for a in node.names] if isinstance(node, ast.Import)
-            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        )
-    }  # fmt: skip
-    assert imported - sys.stdlib_module_names == {"cryptography"}
-    assert not imported & {"socket", "urllib", "http", "ssl", "subprocess"}
+    assert len(text.splitlines()) < 500
+    assert max(map(len, text.splitlines())) <= 100
+    nodes = [*ast.walk(ast.parse(text))]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import)
+                for alias in node.names}  # fmt: skip
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(node.module)
+        assert not (isinstance(node, ast.Name) and node.id in {"__import__", "eval", "exec"})
+    packages = {name.split(".")[0] for name in imported}
+    assert packages - sys.stdlib_module_names == {"cryptography"}
+    assert not packages & {"socket", "urllib", "http", "ssl", "subprocess", "importlib", "ctypes"}
 
 
 def test_the_proof_of_an_event_carries_its_envelope(auditor):
-    assert Leaf.decode(InclusionFile.parse(auditor.proof(41, 700)).extra).position == 3
+    assert Leaf.decode(read_proof(auditor.proof(41, 700), INCLUSION)[3]).position == 3

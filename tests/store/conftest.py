@@ -1,28 +1,15 @@
-"""One embedded server a session; a fresh database a test, copied from a template."""
+"""A fresh database a test, copied from a template."""
 
 import itertools
-import os
-import shutil
-import signal
 
 import asyncpg
 import pytest
 
 from ledger.service import Ledger
-from ledger.store.embedded import EmbeddedPostgres
 from ledger.store.migrate import migrate
 from tests.store.world import Clock, found
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    home = tmp_path_factory.mktemp("server") / "home"
-    with EmbeddedPostgres(home) as running:
-        yield running
-        os.kill(running.pid, signal.SIGQUIT)  # a checkpoint of all databases would take seconds
-    shutil.rmtree(home)  # with all databases: dropping each would wait for a checkpoint each
 
 
 async def create(server, template: str | None = None) -> str:

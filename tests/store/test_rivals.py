@@ -98,7 +98,7 @@ async def test_writers_that_lock_the_same_heads_in_turn_do_not_block_each_other_
     dsn, clock, first
 ):
     async with Ledger(dsn, clock=clock) as one, Ledger(dsn, clock=clock) as two:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for _ in range(10):
                 await asyncio.gather(
                     accepted(one, send(REPUBLIC, OBLAST), pay(RAYON)),

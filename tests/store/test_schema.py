@@ -70,7 +70,6 @@ async def test_two_migrations_at_once_apply_each_file_once(empty):
 async def test_migrations_of_two_databases_of_a_cluster_at_once(server, empty):
     await query(empty, "CREATE DATABASE second TEMPLATE template0")
     await asyncio.gather(migrate(empty), migrate(server.dsn("second")))
-    await query(empty, "DROP DATABASE second WITH (FORCE)")
 
 
 async def test_a_newer_database_is_refused_untouched(migrated):
@@ -190,7 +189,7 @@ async def test_a_new_year_waits_for_no_append_under_way(dsn, clock):
     await busy.start()
     await connection.execute("LOCK TABLE ledger.events IN ROW EXCLUSIVE MODE")
     async with Ledger(dsn, clock=clock) as ledger:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await accepted(ledger, opening("KZ-2033-rayon-1", 1, 3, 2033))
             await accepted(ledger, pay(RAYON))
     await busy.rollback()

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.events import log_id
 from ledger.service import Ledger
+from ledger.store.sequencer import Sequencer
 from ledger.store.sql import sql
 from tests.store.world import (
     BUDGETS,
@@ -21,6 +22,12 @@ from tests.store.world import (
     sequenced,
     tamper,
 )
+
+LEADERS = """
+SELECT count(*) AS n FROM pg_locks
+WHERE locktype = 'advisory' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 @pytest.fixture
@@ -173,8 +180,7 @@ async def test_one_of_two_processes_sequences_and_the_other_takes_over(dsn, cloc
     await two.open()
     await accepted(two, pay())
     await sequenced(one)
-    (leader,) = await query(dsn, "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' "
-                            "AND granted")  # fmt: skip
+    (leader,) = await query(dsn, LEADERS)
     assert leader["n"] == 1
     await one.close()
     await accepted(two, pay())
@@ -199,7 +205,7 @@ async def test_a_step_is_hinted_to_who_listens(ledger, dsn):
     connection = await asyncpg.connect(dsn)
     await connection.add_listener("qazyna_sequence", lambda *args: heard.put_nowait(args[-1]))
     await accepted(ledger, pay())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert int(await heard.get()) == await sequenced(ledger)
     await connection.close()
 
@@ -207,7 +213,7 @@ async def test_a_step_is_hinted_to_who_listens(ledger, dsn):
 async def test_a_sequencer_stops_at_once_however_it_is_nudged(ledger):
     for _ in range(20):
         ledger.sequencer.nudge()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(Sequencer.stop_seconds - 1):
             await ledger.sequencer.stop()
         ledger.sequencer._stopping.clear()
         await ledger.sequencer.start()

@@ -140,7 +140,7 @@ async def tamper(dsn, *statements):
         await connection.close()
 
 
-async def sequenced(ledger: Ledger, seconds=10) -> int:
+async def sequenced(ledger: Ledger, seconds=60) -> int:
     """Wait until everything committed has a sequence; return the last one."""
     statement = "SELECT sum(position)::bigint AS n FROM ledger.heads"
     wanted = (await query(ledger.database.dsn, statement))[0]["n"]
