@@ -45,6 +45,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown-budget": (404, "No budget of this code is open"),
     "unknown-command": (404, "No command of this id is stored in the budget"),
     "unknown-account": (404, "No account of this name is open in the budget"),
+    "unknown-branch": (404, "No line of the budget begins with this prefix"),
     "unknown-event": (404, "No such event has a sequence"),
     "unknown-tile": (404, "The published tree has no such tile"),
     "unknown-checkpoint": (404, "No such tree is published"),

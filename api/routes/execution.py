@@ -77,7 +77,7 @@ async def _require_branch(
 ) -> None:
     """Refuse a prefix that no line of the budget has ever had."""
     if not await lines(connection, rules, budget, prefix=prefix, after=0, limit=1):
-        raise NotFound("unknown-line", f"no line of {budget} begins with {' / '.join(prefix)}",
+        raise NotFound("unknown-branch", f"no line of {budget} begins with {' / '.join(prefix)}",
                        budget=budget, line=list(prefix))  # fmt: skip
 
 

@@ -246,7 +246,7 @@ async def test_prefix_level_and_dimension_select_rows(service, told):
     ({"by": "colour"}, 422, "invalid-parameter"),
     ({"prefix": ["x"] * 10}, 422, "invalid-parameter"),
     ({"prefix": "a\0"}, 422, "invalid-parameter"),
-    ({"prefix": ["expenditure", "no such group"]}, 422, "unknown-line"),
+    ({"prefix": ["expenditure", "no such group"]}, 404, "unknown-branch"),
     ({"at_least": "1"}, 422, "invalid-parameter"),
     ({"at_least": f"{BUDGET}:999999"}, 422, "not-reached"),
     ({"at_least": "KZ-2025-nowhere:1"}, 404, "unknown-budget"),
