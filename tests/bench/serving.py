@@ -6,9 +6,11 @@ import asyncio
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,13 +27,16 @@ from tests.bench.table import Row, compared
 ROOT = Path(__file__).parents[2]
 CALLERS = 64
 BATCH = 3_000
+HOMES = tempfile.TemporaryDirectory(prefix="qazyna-bench-homes-")
 READY = re.compile(rb"ready at http://127\.0\.0\.1:(\d+)")
 
 
 def environment(dsn: str = "", moment: str = MOMENT) -> dict[str, str]:
-    """The variables of a process of ours on a database."""
+    """The variables of a process of ours on a database; its keys lie in a folder a database."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("QAZYNA_")}
-    return {**kept, "PYTHONPATH": str(ROOT), "DATABASE_URL": dsn, "QAZYNA_CLOCK": moment}
+    home = Path(HOMES.name) / sha256(dsn.encode()).hexdigest()[:16]
+    return {**kept, "PYTHONPATH": str(ROOT), "DATABASE_URL": dsn, "QAZYNA_CLOCK": moment,
+            "QAZYNA_HOME": str(home)}  # fmt: skip
 
 
 class Served(NamedTuple):
