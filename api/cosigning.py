@@ -158,7 +158,18 @@ class Cosigning:
         raise _Failed("names another size each time")
 
     async def _post(self, state: WitnessState, body: bytes) -> tuple[int, bytes]:
-        """Send a request; return the status and the answer, which must be short."""
+        """Send a request; return the status and the answer, which must be short.
+
+        A witness may close a connection that rests just when it is used again: then it is asked
+        once more, which changes nothing for it.
+        """
+        try:
+            return await self._send(state, body)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            return await self._send(state, body)
+
+    async def _send(self, state: WitnessState, body: bytes) -> tuple[int, bytes]:
+        """Send a request once."""
         url = f"{state.party.url.rstrip('/')}/add-checkpoint"
         whole = bytearray()
         async with self._client.stream("POST", url, content=body) as response:

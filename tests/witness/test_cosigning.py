@@ -114,21 +114,53 @@ async def answering(raw: bytes | None) -> AsyncIterator[str]:
     never = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        await reader.readexactly(length)
+        await asked(reader)
         if raw is None:
             await never.wait()
         else:
             writer.write(raw)
         writer.close()
 
+    async with listening(answer) as url:
+        yield url
+        never.set()
+
+
+async def asked(reader: asyncio.StreamReader) -> None:
+    """Read one request."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+
+
+@asynccontextmanager
+async def listening(answer) -> AsyncIterator[str]:
+    """A server of streams; its address."""
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        never.set()
         server.close()
+
+
+async def test_a_connection_that_the_witness_closed_meanwhile_costs_no_cosignature(log: Log):
+    """The second question finds the kept connection closed; it is asked again on a new one."""
+    connections = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await asked(reader)
+        line = lines_of(LIAR.cosign(log.head(4 + len(connections)).text, 1_700_000_000))
+        writer.write(http(line).replace(b"connection: close\r\n", b""))
+        await reader.read(1)  # the next question has begun to arrive, or the client has gone
+        writer.transport.abort()
+
+    async with (
+        listening(answer) as url,
+        cosigning(policy_of(log, 1, (LIAR.key.text, url)), log) as made,
+    ):
+        assert made.satisfied(await cosign(made, log, 5))
+        assert made.satisfied(await cosign(made, log, 6, 5))
+    assert len(connections) == 2
 
 
 async def test_a_witness_that_never_answers_holds_up_one_checkpoint_only(two, log: Log) -> None:
