@@ -5,11 +5,12 @@ Embedded PostgreSQL unless `DATABASE_URL` names a server; nothing else differs b
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class Running:
     evidence: Evidence
     receipting: Receipting
     witnesses: Cosigning | None = None
+    bundling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Held while a report's bundle is gathered."""
 
 
 @asynccontextmanager

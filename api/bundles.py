@@ -52,9 +52,18 @@ class Answered:
 
 
 async def gather(parts: Running, answered: Answered) -> bytes:
-    """Return the bundle of a report. Raises `Invalid` where it would be too large."""
+    """Return the bundle of a report. Raises `Invalid` where it would be too large.
+
+    One at a time in a process: each may hold all its events in memory.
+    """
     if answered.sequence < 1:
         raise NotFound("unknown-event", "nothing is sequenced yet: there is nothing to prove")
+    async with parts.bundling:
+        return await _gather(parts, answered)
+
+
+async def _gather(parts: Running, answered: Answered) -> bytes:
+    """Read the events, make the report where it is made of them, prove and write."""
     logs = await _events(parts, answered)
     whole = answered.logs is None
     answered = replace(answered, logs=[log for log in logs if log != RULEBOOK],
@@ -62,15 +71,10 @@ async def gather(parts: Running, answered: Answered) -> bytes:
     report = await asyncio.to_thread(_report, answered, logs)
     last = max((answered.sequence, *(one.sequence for one in logs[RULEBOOK])))
     head = await _signed(parts, last)
-    shown: dict[int, Shown] = {}
+    shown = await asyncio.to_thread(_all_shown, logs, last, head.size)
     async with parts.ledger.database.connect("reader") as connection:
-        for log, events in logs.items():
-            for one in events:
-                if one.sequence <= head.size:
-                    mine = log == RULEBOOK or one.sequence <= last
-                    shown[one.sequence - 1] = _shown(one, with_body=mine)
-            if log != RULEBOOK and not whole:
-                await _close(connection, answered.sequence, head.size, events, shown)
+        for log in () if whole else answered.logs or ():
+            await _close(connection, answered.sequence, head.size, logs[log], shown)
         indexes = sorted(shown)
         proof = await prove(connection, head.size, lambda source: [
             merkle.subtree_hash(start, end, source) for start, end in gaps(indexes, head.size)
@@ -78,6 +82,14 @@ async def gather(parts: Running, answered: Answered) -> bytes:
     bundle = Bundle(_manifest(parts, answered), report, head.note,
                     tuple(proof), tuple(shown[at] for at in indexes))  # fmt: skip
     return await asyncio.to_thread(_written, bundle, head)
+
+
+def _all_shown(logs: Mapping[str, Sequence[FeedEvent]], last: int, size: int) -> dict[int, Shown]:
+    """Return the lines of all events in a tree of `size`, by index; bodies up to `last`."""
+    return {
+        one.sequence - 1: _shown(one, with_body=log == RULEBOOK or one.sequence <= last)
+        for log, events in logs.items() for one in events if one.sequence <= size
+    }  # fmt: skip
 
 
 def _report(answered: Answered, logs: Mapping[str, Sequence[FeedEvent]]) -> bytes:

@@ -18,7 +18,7 @@ from api import reports
 from ledger.cells import BUDGET, EXEMPT, NOTHING, Cell, Key
 from ledger.errors import LedgerError
 from ledger.events import RULEBOOK, Event, decode
-from ledger.proofs.verify import Json, Logs, ProofError
+from ledger.proofs.verify import Json, Logs, ProofError, reading, require
 from ledger.rules import Rules
 from ledger.store.read import fold_rule
 from projections.audit_trail.folded import trail_of
@@ -235,14 +235,14 @@ def recompute(manifest: Json, report: bytes, logs: Logs) -> bytes:
 
     `manifest` is its `bundle.json`. Raises `ProofError` where they cannot be made.
     """
-    name = manifest["report"]
-    if name not in REPORTS:
-        raise ProofError("report", f"a report {name!r} is not known to this release")
-    try:
+    with reading("the report cannot be made again", "report"):
+        name = manifest["report"]
+        require(name in REPORTS, "report", f"a report {name!r} is not known to this release")
         served = orjson.loads(report)
-        return compose(name, manifest["question"], manifest["sequence"], logs, served)
-    except (LedgerError, LookupError, ValueError, TypeError) as error:
-        raise ProofError("report", f"the report cannot be made again: {error!r}") from error
+        try:
+            return compose(name, manifest["question"], manifest["sequence"], logs, served)
+        except LedgerError as error:
+            raise ValueError(error.message) from error
 
 
 def compose(

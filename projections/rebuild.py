@@ -20,7 +20,7 @@ from ledger.errors import NotFound
 from ledger.store.pool import CONFLICT, LOST, Database
 from projections.parking import advance, apply
 from projections.registry import NAMES, Projection, Span, projection, sql
-from projections.versions import build, drop, put_live, unkeyed, use
+from projections.versions import build, drop, fingerprint, put_live, unkeyed, use
 
 log = logging.getLogger(__name__)
 REBUILD = 0x71617A62
@@ -60,13 +60,17 @@ async def rebuild(database: Database, name: str, *, compare: bool = True) -> Reb
     """Rebuild a projection from the events and put it in place of the live one.
 
     With `compare`, every row must equal the live one at the same sequence; else the live version
-    stays, and the report names what differs. Raises `NotFound` for an unknown projection.
+    stays, and the report names what differs. A live version of another release is not compared.
+    Raises `NotFound` for an unknown projection.
     """
     async with _alone(database, name) as (connection, made):
         started = time.monotonic()
         schema, events = await _fold(connection, made)
         seconds = time.monotonic() - started
-        found = await _compare(connection, made, schema) if compare else ()
+        if compare and await _is_ours(connection, made):
+            found = await _compare(connection, made, schema)
+        else:
+            found = ()
         if found:
             log.error("%s: the rebuilt version differs from the live one", name)
             sequence = await _sequence(connection, schema)
@@ -82,8 +86,19 @@ async def roll_back(database: Database, name: str) -> str:
         schema: str | None = await connection.fetchval(sql("", "version_before"), name)
         if schema is None:
             raise NotFound("unknown-version", f"{name} has no version before", projection=name)
+        if not await _is_ours(connection, made, schema):
+            raise NotFound("unknown-version", f"the version of {name} before is of another release",
+                           projection=name)  # fmt: skip
         await _swap(connection, made, schema)
     return schema
+
+
+async def _is_ours(connection: Any, made: Projection, schema: str | None = None) -> bool:
+    """Tell whether this release's fold fits a version, the live one unless another is named."""
+    found: bool = await connection.fetchval(
+        sql("", "is_ours"), made.name, schema, fingerprint(made)
+    )
+    return found
 
 
 @asynccontextmanager

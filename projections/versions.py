@@ -22,13 +22,15 @@ SETUP_LOCK = 0x71617A76
 def fingerprint(projection: Projection) -> str:
     """Return what identifies the shape and the fold of a projection in this release.
 
-    That is its tables, its `fold.py` and the SQL that writes; queries may change freely.
+    That is its tables, its `fold.py` and the SQL that writes or reads a whole history; other
+    queries may change freely.
     """
     folder = files(f"projections.{projection.name}")
     texts = {item.name: item.read_text(encoding="utf-8") for item in folder.iterdir()
              if item.name == "fold.py" or item.name.endswith(".sql")}  # fmt: skip
     parts = [text for name, text in sorted(texts.items())
-             if name in ("fold.py", "tables.sql") or "INSERT INTO" in text]  # fmt: skip
+             if name in ("fold.py", "tables.sql") or name.startswith("all_")
+             or "INSERT INTO" in text]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
-from zipfile import ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import httpx
 import typer
@@ -20,10 +20,19 @@ from api.cli.outcome import EPILOG, Exit
 from api.cli.reading import ask
 from api.cli.reports import Adopted, Code, Effective, Known
 from ledger.proofs import verify as proofs
-from ledger.proofs.verify import Checked, ProofError, Trust, check_report, prove, reading
+from ledger.proofs.verify import (
+    Checked,
+    ProofError,
+    Trust,
+    check_report,
+    prove,
+    reading,
+    require,
+)
 
 bundles = typer.Typer(help="Write a report with everything it rests on into one file.",
                       epilog=EPILOG, no_args_is_help=True, rich_markup_mode=None)  # fmt: skip
+MANIFEST_BYTES_MAX = 1 << 20
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The bundle, a zip")]
 Keys = Annotated[list[str] | None, typer.Option(
     "--key", metavar="VKEY", show_default=False,
@@ -203,7 +212,10 @@ def _own_keys(file: Path) -> list[str]:
     """Return the keys that a bundle names itself."""
     try:
         with reading("not a bundle"), ZipFile(file) as bundle:
-            keys = [str(key) for key in json.loads(bundle.read("bundle.json")).get("keys", ())]
+            info = bundle.getinfo("bundle.json")
+            plain = info.compress_type == ZIP_STORED and info.file_size <= MANIFEST_BYTES_MAX
+            require(plain, "malformed", "its bundle.json is packed or too large")
+            keys = [str(key) for key in json.loads(bundle.read(info)).get("keys", ())]
     except (ProofError, OSError) as error:
         show.note(f"NOT VERIFIED ({getattr(error, 'code', 'file')}): {error}")
         raise typer.Exit(Exit.REFUSED) from error

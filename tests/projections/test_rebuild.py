@@ -12,6 +12,7 @@ from projections.audit_trail import trail
 from projections.rebuild import rebuild, roll_back
 from projections.registry import NAMES
 from tests.projections.traffic import BUDGET, open_budget, post_traffic, traffic
+from tests.store.world import sequenced
 
 
 async def test_swaps_under_readers_and_postings_fail_no_read(book: Any) -> None:
@@ -95,6 +96,22 @@ async def test_the_version_before_can_come_back(book: Any) -> None:
         report = await budget_execution.report(connection, book.ledger.rules, budget=BUDGET)
     assert report.sequence >= sequence
     assert (await rebuild(book.ledger.database, "budget_execution")).differences == ()
+
+
+async def test_a_version_of_another_release_is_neither_folded_on_nor_put_back(book: Any) -> None:
+    """Its tables and its fold are not those of this release; what it lacks stays out of it."""
+    await open_budget(book)
+    await book.applied()
+    await book.runner.stop()
+    await post_traffic(book, traffic(Random(3), book, 10))
+    await sequenced(book.ledger)
+    await book.admin("UPDATE projections.versions SET fingerprint = 'older'")
+    await book.admin("DROP FUNCTION budget_execution_1.fold")
+    report = await rebuild(book.ledger.database, "budget_execution")
+    assert (report.swapped, report.differences) == (True, ())
+    assert await book.admin("SELECT FROM projections.parked") == []
+    with pytest.raises(NotFound, match="another release"):
+        await roll_back(book.ledger.database, "budget_execution")
 
 
 async def test_an_empty_ledger_and_every_projection_rebuild(book: Any) -> None:

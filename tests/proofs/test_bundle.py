@@ -30,7 +30,9 @@ from ledger.proofs.verify import (
     add_event,
     check_execution,
     leaf_hash,
+    main,
     prove,
+    reading,
     root_with,
 )
 from projections.budget_execution.fold import SUMMED
@@ -128,6 +130,7 @@ def test_the_second_reading_of_an_event_is_the_domains(kind):
 @pytest.mark.parametrize(("minor", "digits", "text"), [
     (0, 2, "0.00"), (-5, 2, "-0.05"), (123456, 2, "1234.56"), (-7, 0, "-7"), (7, 3, "0.007"),
     (10**17 + 1, 2, "1000000000000000.01"),
+    (123456789012345678901234567890, 2, "1234567890123456789012345678.90"),
 ])  # fmt: skip
 def test_amounts_are_written_as_the_ledger_writes_them(minor, digits, text):
     line, zero = ("expenditure", "1"), to_text(0, digits)
@@ -135,6 +138,26 @@ def test_amounts_are_written_as_the_ledger_writes_them(minor, digits, text):
     told = dict.fromkeys(FIGURES, zero) | {"accepted": text}
     assert text == to_text(minor, digits)
     assert check_execution(report_of(line, told, "2025-01-01"), {}, amounts, rules_of(line, digits))
+
+
+@pytest.mark.parametrize(("minor", "digits"), [
+    (float("nan"), 2), (1.5, 2), (1, 10**7), (1, -1), (1, "2"), (1, None),
+])  # fmt: skip
+def test_what_is_no_number_of_minor_units_or_decimals_is_refused(minor, digits):
+    line = ("expenditure", "1")
+    amounts = {(line, "2025-01-01", "2025-01-01", "", "accepted"): minor}
+    told = dict.fromkeys(FIGURES, "NaN")
+    with pytest.raises(ProofError), reading("a report"):
+        check_execution(report_of(line, told, "2025-01-01"), {}, amounts, rules_of(line, digits))
+
+
+@pytest.mark.parametrize("by", [None, "group"])
+def test_a_section_that_the_law_knows_no_more_is_still_summed(by):
+    line, told = ("old section", "1"), dict.fromkeys(FIGURES, "0") | {"accepted": "7"}
+    amounts = {(line, "2025-01-01", "2025-01-01", "", "accepted"): 7}
+    report = report_of(line[:1] if by else line, told, "2025-01-01") | {"identity": []}
+    rules = rules_of(("expenditure",), 0)
+    assert check_execution(report, {"by": by}, amounts, rules) == 2 * len(FIGURES)
 
 
 def test_a_version_that_is_not_known_is_no_sum():
@@ -270,3 +293,17 @@ def test_a_fork_is_an_alarm_before_the_bundle_is_read_further(signer):
     with pytest.raises(ProofError) as caught:
         prove(io.BytesIO(shown_of(signer, events, [0, 1], v=7)), trust)
     assert caught.value.code == "fork"
+
+
+@pytest.mark.parametrize("said", ["B\n  52 figures are the sums of these events", "\x1b[2J", "\r"])
+def test_what_a_bundle_says_of_itself_cannot_speak_for_the_verifier(
+    said, signer, tmp_path, capsysbinary
+):
+    """The question is not signed: it is shown on its own line, whatever it is made of."""
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(shown_of(signer, a_ledger(), [0, 1, 3, 5], question={"budget": said}))
+    assert main(["bundle", str(path), "--key", signer.key.text]) == 0
+    told = capsysbinary.readouterr().out
+    assert b"\n  52" not in told
+    assert b"\x1b" not in told
+    assert told.count(b"\n") == 5

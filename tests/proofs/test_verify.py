@@ -277,6 +277,25 @@ def test_witnesses_are_demanded_by_quorum(auditor, witnesses):
     assert (code, said.count("cosigned by")) == (0, 2)
 
 
+def test_a_disk_that_is_full_leaves_the_state_as_it_was(auditor, monkeypatch):
+    assert auditor.run("checkpoint", auditor.head(700))[0] == 0
+    auditor.state.with_name("state.new").symlink_to("/dev/full")
+    code, said = auditor.run(
+        "checkpoint", auditor.head(1900), "--consistency", auditor.consistency(700, 1900)
+    )
+    assert (code, "NOT VERIFIED (file)" in said) == (1, True)
+    assert auditor.state.read_bytes() == auditor.head(700)
+
+
+def test_a_proof_file_with_a_hash_of_another_length_accuses_nobody(auditor):
+    assert auditor.run("checkpoint", auditor.head(700))[0] == 0
+    path = Path(auditor.consistency(700, 1900))
+    first, _, *rest = path.read_text().split("\n")
+    path.write_text("\n".join([first, "AAAA", *rest]))
+    code, said = auditor.run("checkpoint", auditor.head(1900), "--consistency", str(path))
+    assert (code, "NOT VERIFIED (malformed)" in said) == (1, True)
+
+
 def test_a_state_that_was_tampered_with_is_noticed(auditor):
     auditor.run("checkpoint", auditor.head(700))
     auditor.state.write_bytes(auditor.state.read_bytes().replace(b"\n700\n", b"\n600\n"))
