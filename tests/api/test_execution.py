@@ -22,115 +22,56 @@ class Told(dict):
     """What was answered to each numbered event of the example."""
 
 
+QUARTERS = [month(number, 250) for number in (1, 4, 7, 10)]
+EXAMPLE: list[tuple[str, str, str, dict]] = [
+    ("2024-12-10", "OpenBudget", "treasury",
+     {"region": 19, "level": 3, "year": 2025, "title": "E2"}),
+    ("2024-12-24", "ApproveBudget", "maslikhat",
+     {"effective_from": "2025-01-01", "balance": "0", "lines": [
+         {"line": R, "amount": amount(2000)}, {"line": P, "amount": amount(1000)},
+         {"line": Q, "amount": amount(1000)}]}),
+    ("2025-01-05", "SetPlan", "treasury",
+     {"effective_from": "2025-01-05",
+      "lines": [plan(line, [month(1, 1000)], QUARTERS) for line in (P, Q)]}),
+    ("2025-01-10", "CreditReceipt", "treasury",
+     {"line": R, "amount": amount(900), "value_date": "2025-01-10"}),
+    ("2025-01-20", "RegisterCommitment", "treasury",
+     {"contract": "C1", "line": P, "amount": amount(600), "effective_from": "2025-01-20"}),
+    ("2025-02-18", "ExecutePayment", "treasury",
+     {"contract": "C1", "line": P, "amount": amount(200), "value_date": "2025-02-18"}),
+    ("2025-03-06", "AdjustBudget", "akimat",
+     {"effective_from": "2025-03-06",
+      "lines": [{"line": P, "change": amount(-100)}, {"line": Q, "change": amount(100)}],
+      "plans": [plan(P, [month(3, -100)], [month(10, -100)]),
+                plan(Q, [month(3, 100)], [month(10, 100)])]}),
+    ("2025-04-10", "AmendBudget", "maslikhat",
+     {"effective_from": "2025-01-01", "balance": "0",
+      "lines": [{"line": R, "amount": amount(2300)}, {"line": P, "amount": amount(1200)},
+                {"line": Q, "amount": amount(1100)}],
+      "plans": [plan(P, [month(4, 300)], [month(7, 200), month(10, 100)])],
+      "plans_effective_from": "2025-04-10"}),
+    ("2025-05-02", "RecoverCashExpenditure", "treasury",
+     {"payment": 5, "amount": amount(20), "value_date": "2025-05-02"}),
+    ("2025-06-01", "SequesterBudget", "akimat",
+     {"effective_from": "2025-06-01", "lines": [{"line": P, "amount": amount(60)}],
+      "plans": [plan(P, [month(6, -60)], [month(10, -60)])]}),
+    ("2025-07-01", "ExecutePayment", "treasury",
+     {"contract": "C1", "line": P, "amount": amount(430), "value_date": "2025-07-01"}),
+    ("2025-12-21", "RegisterCommitment", "treasury",
+     {"contract": "C2", "line": P, "amount": amount(10), "effective_from": "2025-12-21"}),
+]  # fmt: skip
+"""The worked example: day, command, capacity, fields; a payment is named by its number here."""
+
+
 @pytest.fixture(scope="module")
 async def told(service, command) -> Told:
     answers = Told()
-
-    async def tell(number, recorded, name, capacity, **fields):
-        service.clock.set(recorded)
-        document = command(name, BUDGET, capacity, recorded, **fields)
+    for number, (day, name, capacity, fields) in enumerate(EXAMPLE):
+        service.clock.set(day)
+        named = {"payment": answers[paid][0]["command_id"]} if (paid := fields.get("payment")) else {}
+        document = command(name, BUDGET, capacity, day, **{**fields, **named})
         answers[number] = (document, await service.post(document))
-
-    quarters = [month(number, 250) for number in (1, 4, 7, 10)]
-    await tell(0, "2024-12-10", "OpenBudget", "treasury", region=19, level=3, year=2025, title="E2")
-    await tell(1, "2024-12-24", "ApproveBudget", "maslikhat", effective_from="2025-01-01",
-               balance="0", lines=[{"line": R, "amount": amount(2000)},
-                                   {"line": P, "amount": amount(1000)},
-                                   {"line": Q, "amount": amount(1000)}])  # fmt: skip
-    await tell(
-        2,
-        "2025-01-05",
-        "SetPlan",
-        "treasury",
-        effective_from="2025-01-05",
-        lines=[plan(line, [month(1, 1000)], quarters) for line in (P, Q)],
-    )
-    await tell(
-        3,
-        "2025-01-10",
-        "CreditReceipt",
-        "treasury",
-        line=R,
-        amount=amount(900),
-        value_date="2025-01-10",
-    )
-    await tell(
-        4,
-        "2025-01-20",
-        "RegisterCommitment",
-        "treasury",
-        contract="C1",
-        line=P,
-        amount=amount(600),
-        effective_from="2025-01-20",
-    )
-    await tell(
-        5,
-        "2025-02-18",
-        "ExecutePayment",
-        "treasury",
-        contract="C1",
-        line=P,
-        amount=amount(200),
-        value_date="2025-02-18",
-    )
-    await tell(
-        6,
-        "2025-03-06",
-        "AdjustBudget",
-        "akimat",
-        effective_from="2025-03-06",
-        lines=[{"line": P, "change": amount(-100)}, {"line": Q, "change": amount(100)}],
-        plans=[
-            plan(P, [month(3, -100)], [month(10, -100)]),
-            plan(Q, [month(3, 100)], [month(10, 100)]),
-        ],
-    )
-    await tell(7, "2025-04-10", "AmendBudget", "maslikhat", effective_from="2025-01-01",
-               balance="0", lines=[{"line": R, "amount": amount(2300)},
-                                   {"line": P, "amount": amount(1200)},
-                                   {"line": Q, "amount": amount(1100)}],
-               plans=[plan(P, [month(4, 300)], [month(7, 200), month(10, 100)])],
-               plans_effective_from="2025-04-10")  # fmt: skip
-    await tell(
-        8,
-        "2025-05-02",
-        "RecoverCashExpenditure",
-        "treasury",
-        payment=answers[5][0]["command_id"],
-        amount=amount(20),
-        value_date="2025-05-02",
-    )
-    await tell(
-        9,
-        "2025-06-01",
-        "SequesterBudget",
-        "akimat",
-        effective_from="2025-06-01",
-        lines=[{"line": P, "amount": amount(60)}],
-        plans=[plan(P, [month(6, -60)], [month(10, -60)])],
-    )
-    await tell(
-        10,
-        "2025-07-01",
-        "ExecutePayment",
-        "treasury",
-        contract="C1",
-        line=P,
-        amount=amount(430),
-        value_date="2025-07-01",
-    )
     answers["position"] = answers[10][1].json()["position"]
-    await tell(
-        11,
-        "2025-12-21",
-        "RegisterCommitment",
-        "treasury",
-        contract="C2",
-        line=P,
-        amount=amount(10),
-        effective_from="2025-12-21",
-    )
     return answers
 
 
