@@ -6,11 +6,12 @@ from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Annotated, Any, get_origin
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 from pydantic import Field as Bound
 
+from api import paging
 from api.problems import Problem
 from api.wire import printable
 from ledger.terms import clean
@@ -48,6 +49,26 @@ Known = Annotated[
     ),
     Plain,
 ]  # fmt: skip
+
+
+def trail_question(
+    line: Annotated[
+        list[Segment], Query(max_length=9, description="a path or its beginning, one code a time")
+    ] = [],  # noqa: B006 - never changed
+    contract: NameQuery = None,
+    account: NameQuery = None,
+    actor: NameQuery = None,
+    act: NameQuery = None,
+    kind: NameQuery = None,
+    after: paging.AfterSequence = 0,
+    limit: paging.Limit = 100,
+) -> dict[str, Any]:
+    """Return the conditions of a question to the audit trail, and its page, by name."""
+    return {"line": line, "contract": contract, "account": account, "actor": actor, "act": act,
+            "kind": kind, "after": after, "limit": limit}  # fmt: skip
+
+
+TrailQuestion = Annotated[dict[str, Any], Depends(trail_question)]
 
 
 class StrictRoute(APIRoute):

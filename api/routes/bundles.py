@@ -14,7 +14,16 @@ from api import paging, reports
 from api.at_least import AtLeast, reach
 from api.bundles import Answered, gather
 from api.documents import problem_answers
-from api.parameters import AsOfDay, BudgetPath, Known, NamePath, NameQuery, Segments, StrictRoute
+from api.parameters import (
+    AsOfDay,
+    BudgetPath,
+    Known,
+    NamePath,
+    NameQuery,
+    Segments,
+    StrictRoute,
+    TrailQuestion,
+)
 from api.parts import fiscal, ledger_of, parts_of, rules_of
 from api.routes import execution, lines, warnings
 from ledger.rules import Rules
@@ -176,18 +185,8 @@ async def get_lines_bundle(
 
 @router.get("/v1/budgets/{budget}/audit.zip", summary="A budget's audit trail with its evidence",
             response_class=Response, responses=ANSWERS)  # fmt: skip
-async def get_budget_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is a question
-    request: Request,
-    budget: BudgetPath,
-    line: Segments = [],  # noqa: B006 - never changed
-    contract: NameQuery = None,
-    account: NameQuery = None,
-    actor: NameQuery = None,
-    act: NameQuery = None,
-    kind: NameQuery = None,
-    after: paging.AfterSequence = 0,
-    limit: paging.Limit = 100,
-    at_least: AtLeast = None,
+async def get_budget_audit_bundle(
+    request: Request, budget: BudgetPath, asked: TrailQuestion, at_least: AtLeast = None
 ) -> Response:
     """Return `/v1/audit` of one budget with its events, and those of who sent it transfers."""
     fiscal(budget)
@@ -195,34 +194,21 @@ async def get_budget_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is
     async with ledger_of(request).database.connect("reader") as connection:
         rules = await rules_of(request, connection)
         await find_head(connection, budget)
-    return await _made(request, "audit", "audit_trail", rules, {
-        "budget": budget, "line": line, "contract": contract, "account": account, "actor": actor,
-        "act": act, "kind": kind, "after": after, "limit": limit}, payers=True)  # fmt: skip
+    return await _made(request, "audit", "audit_trail", rules, {"budget": budget, **asked},
+                       payers=True)  # fmt: skip
 
 
 @router.get("/v1/audit.zip", summary="The audit trail of all budgets with its evidence",
             response_class=Response, responses=ANSWERS)  # fmt: skip
-async def get_audit_bundle(  # noqa: PLR0913, PLR0917 - each condition is a question of its own
-    request: Request,
-    line: Segments = [],  # noqa: B006 - never changed
-    contract: NameQuery = None,
-    account: NameQuery = None,
-    actor: NameQuery = None,
-    act: NameQuery = None,
-    kind: NameQuery = None,
-    after: paging.AfterSequence = 0,
-    limit: paging.Limit = 100,
-    at_least: AtLeast = None,
+async def get_audit_bundle(
+    request: Request, asked: TrailQuestion, at_least: AtLeast = None
 ) -> Response:
     """Return `/v1/audit` with every event of the ledger up to its sequence."""
     await reach(request, at_least, "audit_trail")
-    question = {
-        "budget": None, "line": line, "contract": contract, "account": account, "actor": actor,
-        "act": act, "kind": kind, "after": after, "limit": limit,
-    }  # fmt: skip
     sequence = await parts_of(request).runner.sequence("audit_trail")
     return await _bundle(request, Answered(
-        name="audit", question=question, sequence=sequence, rules_at=0, logs=None))  # fmt: skip
+        name="audit", question={"budget": None, **asked}, sequence=sequence, rules_at=0, logs=None,
+    ))  # fmt: skip
 
 
 async def _made(
