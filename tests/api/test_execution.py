@@ -68,7 +68,8 @@ async def told(service, command) -> Told:
     answers = Told()
     for number, (day, name, capacity, fields) in enumerate(EXAMPLE):
         service.clock.set(day)
-        named = {"payment": answers[paid][0]["command_id"]} if (paid := fields.get("payment")) else {}
+        paid = fields.get("payment")
+        named = {"payment": answers[paid][0]["command_id"]} if paid else {}
         document = command(name, BUDGET, capacity, day, **{**fields, **named})
         answers[number] = (document, await service.post(document))
     answers["position"] = answers[10][1].json()["position"]
