@@ -69,7 +69,8 @@ async def test_two_migrations_at_once_apply_each_file_once(empty):
 
 async def test_migrations_of_two_databases_of_a_cluster_at_once(server, empty):
     await query(empty, "CREATE DATABASE second TEMPLATE template0")
-    await asyncio.gather(migrate(empty), migrate(server.dsn("second")))
+    applied = await asyncio.gather(migrate(empty), migrate(server.dsn("second")))
+    assert applied == [list(folder("migrations"))] * 2
 
 
 async def test_a_newer_database_is_refused_untouched(migrated):
@@ -200,6 +201,8 @@ async def test_two_processes_make_a_new_year_at_once(dsn, clock):
     async with Ledger(dsn, clock=clock) as one, Ledger(dsn, clock=clock) as two:
         await asyncio.gather(*(accepted(ledger, opening(f"KZ-2034-rayon-{n}", 1, 3, 2034))
                                for n, ledger in enumerate((one, two, one, two))))  # fmt: skip
+    [stored] = await query(dsn, "SELECT count(*) AS events FROM ledger.events_2034")
+    assert stored["events"] == 4
 
 
 async def test_a_database_that_does_not_wait_for_the_disk_is_refused(migrated):
