@@ -20,7 +20,8 @@ from ledger.store.annex import write_annex
 from ledger.store.answers import Answer, Recent, answer_of, compare, stored_answers
 from ledger.store.cache import Cache, codes_of
 from ledger.store.pool import transaction
-from ledger.store.rows import Batch, append_statement, stage, year_of
+from ledger.store.rows import Batch, stage, year_of
+from ledger.store.sql import sql
 from ledger.store.waiting import Item, Result
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Attempt:
         self.now = now
         self.sent: Sent = {}
         self._batches: dict[int, Batch] = {}
-        self._arguments: list[Any] = []
+        self._calls: list[list[Any]] = []
         self.seen: dict[UUID, tuple[Command, Answer]] = {}
         self._ahead = ahead.seen if ahead else {}
         self._years: set[int] = set()
@@ -202,17 +203,19 @@ class Attempt:
             rules_at = self.cache.rules.position
             if RULEBOOK in batch.heads:
                 rules_at = batch.heads[RULEBOOK][0]
-            self._arguments += batch.arguments(self.cache.states, rules_at)
+            self._calls.append(batch.arguments(self.cache.states, rules_at))
 
     async def _write(self) -> None:
-        """Call `ledger.append` once a region, in region order, all in one statement."""
+        """Call `ledger.append` once a region, in region order: one prepared statement, one
+        round trip, one transaction.
+        """
         if self._opens():
             for region in sorted(self._batches):
                 await self._make_room(region, self._batches[region])
         if self._batches:
             for batch in self._batches.values():
                 self.sent.update(batch.hashes())
-            await self.connection.execute(append_statement(len(self._batches)), *self._arguments)
+            await self.connection.executemany(sql("queries/append"), self._calls)
         if self._annexed:
             await write_annex(self.connection, self._annexed)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from ledger.cells import BUDGET, BudgetState, Cell, Key, Overlay
@@ -20,7 +19,6 @@ from ledger.events import (
     link,
     log_id,
 )
-from ledger.store.sql import sql
 
 CELL_MEASURES = ("adjusted", "plan_receipts", "plan_commitments", "plan_payments", "accepted",
                  "executed", "cash")  # fmt: skip
@@ -226,19 +224,3 @@ def _row(
         fact.recorded_at, movement.effective_from, movement.adopted_on, movement.month, line,
         movement.contract, payment, movement.account, *beside, *amounts, state.head, body,
     )  # fmt: skip
-
-
-@cache
-def append_statement(calls: int) -> str:
-    """Return one statement that calls `append` for so many regions in turn."""
-    one = sql("queries/append").split("SELECT", 1)[1]
-    many = max(int(number) for number in _PLACEHOLDER.findall(one))
-    return "SELECT" + ",".join(_shifted(one, many * n) for n in range(calls))
-
-
-_PLACEHOLDER = re.compile(r"\$(\d+)")
-
-
-def _shifted(call: str, by: int) -> str:
-    """Return a call whose placeholders begin later."""
-    return _PLACEHOLDER.sub(lambda found: f"${int(found[1]) + by}", call)

@@ -3,12 +3,10 @@
 from datetime import date
 
 import asyncpg
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.store.rows import append_statement, days, numbers, texts
-from ledger.store.sql import sql
+from ledger.store.rows import days, numbers, texts
 from ledger.terms import clean
 
 BIGINTS = st.integers(-(2**63), 2**63 - 1)
@@ -43,13 +41,3 @@ async def test_texts_come_back_as_they_were(dsn, column):
 async def test_days_come_back_as_they_were(dsn):
     column = (date(2025, 1, 31), None, date.max, date(1, 1, 1))
     assert await read(dsn, "SELECT $1::text::date[]", days(column)) == list(column)
-
-
-@pytest.mark.parametrize("calls", [1, 2, 21])
-def test_several_calls_in_one_statement_have_placeholders_of_their_own(calls):
-    one = sql("queries/append").count("$")
-    statement = append_statement(calls)
-    for number in range(1, one * calls + 1):
-        assert f"${number}" in statement
-    assert f"${one * calls + 1}" not in statement
-    assert statement.count("ledger.append(") == calls

@@ -27,6 +27,7 @@ CREATE OR REPLACE FUNCTION ledger.append(
     n_guards int[], n_tolerance bigint[], n_content bytea[]
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     moved bigint;
