@@ -16,7 +16,7 @@ from ledger.events import MEASURES, RULEBOOK, Event, decode, link, log_id
 from ledger.limits import guards
 from ledger.rules import Rules
 from ledger.store.read import Head, fold_rule
-from ledger.store.rows import CELL_MEASURES, key_text
+from ledger.store.rows import CELL_MEASURES, NUMBER_MAX, key_text
 from ledger.store.sql import sql
 from ledger.store.tree_check import check_tree
 
@@ -107,8 +107,8 @@ async def check(
 
 async def _events(connection: Any, head: Head) -> AsyncIterator[Any]:
     """Yield the stored rows of a log in order."""
-    async for row in connection.cursor(sql("queries/check_log"), head.region, head.log,
-                                       prefetch=5000):  # fmt: skip
+    async for row in connection.cursor(sql("queries/check_log"), head.region, head.year,
+                                       head.log, prefetch=5000):  # fmt: skip
         yield row
 
 
@@ -222,7 +222,8 @@ class _Log:
             "contract": movement.contract,
             "payment": None if movement.payment == fact.command_id else movement.payment,
             "account": movement.account,
-            "n": self._number(fact, peer), "peer_region": self.regions.get(peer or ""),
+            "n": min(self._number(fact, peer), NUMBER_MAX),
+            "peer_region": self.regions.get(peer or ""),
             "peer_log": log_id(peer) if peer else None,
             "peer_position": getattr(fact, "peer_position", None),
             **{measure: movement.amounts.get(measure) for measure in MEASURES},

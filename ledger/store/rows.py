@@ -72,6 +72,8 @@ LINE_COLUMNS: tuple[Writer, ...] = (numbers, numbers, texts)
 CELL_COLUMNS: tuple[Writer, ...] = (
     numbers, texts, texts, *(numbers for _ in range(3 + len(CELL_MEASURES))), values,
 )  # fmt: skip
+NUMBER_MAX = 32_767
+"""Where `n` stands still: a smallint. Only a command's first event is looked for by it."""
 NO_PEER = (None, None, None)
 MEASURE_COLUMN = {measure: place for place, measure in enumerate(MEASURES)}
 COLUMN = {measure: place for place, measure in enumerate(CELL_MEASURES)}
@@ -176,7 +178,7 @@ def stage(decision: Decision, states: dict[str, BudgetState], batches: dict[int,
         state.head = link(state.head, state.log, fact.originator_version, body)
         state.position = fact.originator_version
         state.recorded_at = fact.recorded_at
-        batch.events.append(_row(fact, movement, state, states, place, body))
+        batch.events.append(_row(fact, movement, state, states, min(place, NUMBER_MAX), body))
 
 
 def _batch(region: int, batches: dict[int, Batch]) -> Batch:

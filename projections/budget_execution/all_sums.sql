@@ -26,7 +26,7 @@ SELECT
     projections.total(e.executed),
     projections.total(e.executed) FILTER (WHERE e.contract IS NOT NULL)
 FROM ledger.events AS e
-WHERE e.kind = ANY ($1::text []) AND e.line IS NOT NULL
+WHERE e.kind = ANY ((SELECT $1::text []::ledger.kind [])::ledger.kind []) AND e.line IS NOT NULL
     AND (e.region, e.log, e.position) NOT IN (
         SELECT p.region, p.log, p.position FROM pending AS p
     )

@@ -3,5 +3,5 @@ SELECT e.body
 FROM ledger.events AS e
 WHERE e.region = $1 AND e.log = $2 AND e.year = $5 AND e.position <= $3
     AND ($4::date IS NULL OR e.adopted_on <= $4)
-    AND e.kind = ANY ($6::text [])
+    AND e.kind = ANY ((SELECT $6::text []::ledger.kind [])::ledger.kind [])
 ORDER BY e.adopted_on, e.position

@@ -9,10 +9,11 @@ SELECT
     ARRAY(
         SELECT jsonb_array_elements_text(convert_from(e.body, 'UTF8')::jsonb -> 'flags')
     )
-FROM projections.moved($1, $2, $3, $4, $5) AS m
-INNER JOIN ledger.events AS e
-    ON e.region = m.region AND e.log = m.log AND e.year = m.year
-    AND e.position >= m.first AND e.position <= m.last
-INNER JOIN projections.placed($2, $3, $4, $5) AS s
-    ON s.region = e.region AND s.log = e.log AND s.position = e.position
-WHERE position('"flags":['::bytea IN e.body) > 0
+FROM projections.placed($2, $3, $4, $5) AS s
+INNER JOIN projections.moved($1, $2, $3, $4, $5) AS m ON m.region = s.region AND m.log = s.log
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.events AS v
+    WHERE v.region = s.region AND v.year = m.year AND v.log = s.log AND v.position = s.position
+        AND position('"flags":['::bytea IN v.body) > 0
+    OFFSET 0
+) AS e

@@ -1,7 +1,7 @@
 -- Add a span of events to the sums. Belongs to a version, as its tables do; kept as a function, so
 -- that a step that needs nothing else is one call (`projections.take_step`).
 CREATE FUNCTION fold(
-    p_parked text, p_after bigint, p_upto bigint, p_region int, p_log bigint, p_kinds text []
+    p_parked text, p_after bigint, p_upto bigint, p_region int, p_log bigint, p_kinds ledger.kind []
 ) RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -18,7 +18,7 @@ FROM (
         sum(e.executed) FILTER (WHERE e.contract IS NOT NULL) AS on_contracts
     FROM ledger.events AS e
     WHERE e.region = $1 AND e.log = $2 AND e.year = $5 AND e.position <= $6
-        AND e.line IS NOT NULL AND e.kind = ANY ($7::text [])
+        AND e.line IS NOT NULL AND e.kind = ANY ((SELECT $7::text []::ledger.kind [])::ledger.kind [])
         AND e.effective_from <= $3
         AND ($4::date IS NULL OR e.adopted_on <= $4)
     GROUP BY e.line

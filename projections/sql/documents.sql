@@ -1,13 +1,14 @@
 -- The bodies of a span's events of some kinds.
 SELECT
-    s.sequence, e.region, e.log, h.code, e.position, e.kind, e.recorded_at, e.effective_from,
+    s.sequence, e.region, e.log, h.code, e.position, e.kind::text, e.recorded_at, e.effective_from,
     e.adopted_on, e.command_id, e.body
-FROM projections.moved($1, $2, $3, $4, $5) AS m
-INNER JOIN ledger.events AS e
-    ON e.region = m.region AND e.log = m.log AND e.year = m.year
-    AND e.position >= m.first AND e.position <= m.last
-INNER JOIN projections.placed($2, $3, $4, $5) AS s
-    ON s.region = e.region AND s.log = e.log AND s.position = e.position
-INNER JOIN ledger.heads AS h ON h.region = e.region AND h.log = e.log
-WHERE e.kind = ANY ($6::text [])
+FROM projections.placed($2, $3, $4, $5) AS s
+INNER JOIN projections.moved($1, $2, $3, $4, $5) AS m ON m.region = s.region AND m.log = s.log
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.events AS v
+    WHERE v.region = s.region AND v.year = m.year AND v.log = s.log AND v.position = s.position
+        AND v.kind = ANY ((SELECT $6::text []::ledger.kind [])::ledger.kind [])
+    OFFSET 0
+) AS e
+INNER JOIN ledger.heads AS h ON h.region = s.region AND h.log = s.log
 ORDER BY s.sequence

@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS projections.parked (
 );
 
 -- Which places of which logs a span of sequences holds: in a log, sequence follows position. One
--- of the two parts runs: a span of all logs, or of one.
+-- of the two parts runs: a span of all logs, or of one. OFFSET 0 gives the year before the events
+-- are looked up: without it their key serves by its first column only.
 CREATE OR REPLACE FUNCTION projections.moved(
     p_parked text, p_after bigint, p_upto bigint, p_region int, p_log bigint
 ) RETURNS TABLE (region int, log bigint, year smallint, first bigint, last bigint)
@@ -52,6 +53,7 @@ AS $$
         SELECT 1 FROM projections.parked AS p
         WHERE p.schema = p_parked AND p.region = h.region AND p.log = h.log
     )
+    OFFSET 0
 $$;
 
 -- Whether any control of the rulebook has ever had the mode "warn": else no event has flags, and
@@ -140,7 +142,7 @@ BEGIN
     )));
     "left" := false;
     IF after > before THEN
-        SELECT coalesce(array_agg(k.kind), '{}'), coalesce(bool_or(k.flagged), false)
+        SELECT coalesce(array_agg(k.kind::text), '{}'), coalesce(bool_or(k.flagged), false)
         INTO kinds, flagged
         FROM (
             SELECT e.kind, bool_or(
@@ -156,7 +158,7 @@ BEGIN
             "left" := true;
         ELSE
             IF p_plain IS NOT NULL AND kinds && p_folded THEN
-                PERFORM fold(version, before, after, NULL, NULL, p_folded);
+                PERFORM fold(version, before, after, NULL, NULL, p_folded::ledger.kind []);
             END IF;
             UPDATE checkpoint SET sequence = after;
         END IF;

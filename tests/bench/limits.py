@@ -43,8 +43,8 @@ async def typical_body(dsn: str) -> bytes:
     try:
         found: bytes = await connection.fetchval(
             "SELECT body FROM ledger.events WHERE length(body) <= ("
-            "SELECT avg(length(body)) FROM ledger.events WHERE kind LIKE '%payment%')"
-            " AND kind LIKE '%payment%' ORDER BY length(body) DESC LIMIT 1"
+            "SELECT avg(length(body)) FROM ledger.events WHERE kind::text LIKE '%payment%')"
+            " AND kind::text LIKE '%payment%' ORDER BY length(body) DESC LIMIT 1"
         )
     finally:
         await connection.close()

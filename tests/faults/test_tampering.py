@@ -79,6 +79,9 @@ CASES = {
     "the number of an event in its command": Case(
         [f"UPDATE ledger.events SET n = 7 WHERE {HERE} AND position = {{at}}"],
         "column-differs", message="n "),
+    "the fiscal year of a row": Case(
+        [f"UPDATE ledger.events SET year = 0 WHERE {HERE} AND position = {{at}}"],
+        "year-differs", message="year 0"),
     "two rows swapped": Case(["DROP INDEX ledger.events_command", SWAPPED], "chain-broken", -1),
     "a deleted row": Case([f"DELETE FROM {EVENTS} AND position = {{at}}"], "position-gap", 1),
     "a deleted tail": Case([f"DELETE FROM {EVENTS} AND position > {{at}}"], "head-differs"),

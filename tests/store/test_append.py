@@ -1,6 +1,7 @@
 """The append: one decision a command, written whole, once, in its place."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -105,6 +106,24 @@ async def test_a_transfer_whose_second_side_cannot_be_written_has_no_first_side(
     await query(dsn, "ALTER TABLE ledger.cells DROP CONSTRAINT no_money")
     (answer,) = await accepted(ledger, asked)
     assert not answer.replayed
+    await assert_sound(dsn)
+
+
+async def test_a_command_may_have_more_events_than_their_number_counts(
+    ledger, dsn, clock, monkeypatch
+):
+    for place in ("rows", "checks"):  # no command of the five budgets has more events
+        monkeypatch.setattr(f"ledger.store.{place}.NUMBER_MAX", 4)
+    months = [{"month": f"2025-0{n}", "amount": "1" if n > 1 else "-7"} for n in range(1, 9)]
+    asked = ask("ChangePlan", effective_from=DAY, lines=[{"line": SPENDING, "payments": months}])
+    _, answer, _ = await accepted(ledger, pay(), asked, pay())
+    rows = await query(dsn, "SELECT n FROM ledger.events WHERE command_id = $1 ORDER BY position",
+                       UUID(asked["command_id"]))  # fmt: skip
+    assert [row["n"] for row in rows] == [0, 1, 2, 3, 4, 4, 4, 4, 4]
+    async with Ledger(dsn, clock=clock) as restarted:
+        (again,) = await submit(restarted, asked)
+    assert again == replace(answer, replayed=True)
+    assert again.events == 9
     await assert_sound(dsn)
 
 

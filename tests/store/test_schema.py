@@ -7,12 +7,14 @@ import asyncpg
 import pytest
 
 from ledger.errors import Broken
+from ledger.events import EVENTS
 from ledger.service import Ledger
-from ledger.store.checks import assert_durable
+from ledger.store.checks import assert_durable, check
 from ledger.store.embedded import EmbeddedPostgres
 from ledger.store.migrate import GUARDED, migrate
+from ledger.store.replay import replay
 from ledger.store.sql import folder, sql
-from tests.store.world import RAYON, accepted, opening, pay, query, sequenced
+from tests.store.world import RAYON, accepted, opening, pay, query, send, sequenced
 
 PLACES = {"places", "log_places", "position_at"}
 CATALOGS = {
@@ -31,6 +33,10 @@ CATALOGS = {
         WHERE relnamespace = 'ledger'::regnamespace""",
     "rights": """SELECT proname, proacl::text FROM pg_proc
         WHERE pronamespace = 'ledger'::regnamespace""",
+    "types": """SELECT t.typname, t.typacl::text, pg_get_userbyid(t.typowner), e.enumlabel,
+        rank() OVER (PARTITION BY t.oid ORDER BY e.enumsortorder) FROM pg_type AS t
+        LEFT JOIN pg_enum AS e ON e.enumtypid = t.oid
+        WHERE t.typnamespace = 'ledger'::regnamespace""",
 }
 
 
@@ -53,6 +59,69 @@ async def test_migrations_add_up_to_the_schema(empty, migrated):
     await connection.execute(sql("grants"))
     await connection.close()
     assert await catalogs(empty) == await catalogs(migrated)
+
+
+async def test_the_database_knows_the_kinds_of_the_registry(migrated):
+    labels = await query(migrated, "SELECT unnest(enum_range(NULL::ledger.kind))::text AS kind")
+    assert {row["kind"] for row in labels} == EVENTS.keys(), (
+        "a new kind needs `ALTER TYPE ledger.kind ADD VALUE` in a migration and in schema.sql: "
+        "ledger/store/sql/README.md"
+    )
+
+
+async def _as_before_0007(dsn, old) -> None:
+    """Make a database of the release before 0007 with all that another one holds."""
+    source, target = await asyncpg.connect(dsn), await asyncpg.connect(old)
+    await target.execute(f"GRANT CREATE ON DATABASE {old.split('/')[3].split('?')[0]} "
+                         "TO qazyna_owner, qazyna_projector")  # fmt: skip
+    await target.execute("SET ROLE qazyna_owner")
+    for file in (name for name in folder("migrations") if int(name[:4]) < 7):
+        await target.execute(sql(f"migrations/{file}"))
+        await target.execute("INSERT INTO ledger.migrations VALUES ($1, $2)", int(file[:4]), file)
+    await target.execute("CREATE FUNCTION ledger.append(p_kinds text[]) RETURNS void "
+                         "LANGUAGE sql AS ''")  # fmt: skip
+    for name in folder("functions"):
+        if name != "append":
+            await target.execute(sql(f"functions/{name}"))
+    for table in GUARDED:
+        await target.execute("SELECT ledger.guard_table($1)", table)
+    await target.execute("DELETE FROM ledger.rulebook")
+    for [year] in await source.fetch("SELECT DISTINCT year FROM ledger.events"):
+        await target.execute("SELECT ledger.ensure_year($1)", year)
+    await target.execute(sql("grants"))
+    await target.execute("RESET ROLE")
+    for table in ("rulebook", "heads", "events", "lines", "cells", "sequenced", "steps",
+                  "landmarks", "tiles", "tree_heads", "checkpoints", "annex"):  # fmt: skip
+        columns = [row["attname"] for row in await target.fetch(
+            "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0",
+            f"ledger.{table}")]  # fmt: skip
+        rows = await source.fetch(f"SELECT {', '.join(columns)} FROM ledger.{table}")
+        await target.copy_records_to_table(
+            table, schema_name="ledger", columns=columns, records=rows
+        )
+    await source.close()
+    await target.close()
+
+
+async def test_events_of_several_years_move_to_the_new_layout(dsn, empty, clock):
+    """Migration 0007: every byte and every guard is where a new database has it."""
+    years = (2025, 2043, 2044)
+    async with Ledger(dsn, clock=clock) as ledger:
+        for year in years[1:]:
+            await accepted(ledger, opening(f"KZ-{year}-rayon-1", 1, 3, year))
+        await accepted(ledger, pay(RAYON), send())
+        await sequenced(ledger)
+    await _as_before_0007(dsn, empty)
+    assert await migrate(empty) == ["0007_events"]
+    everything = "SELECT * FROM ledger.events ORDER BY region, year, log, position"
+    assert await query(empty, everything) == await query(dsn, everything)
+    assert await catalogs(empty) == await catalogs(dsn)
+    assert await check(empty) == []
+    assert (await replay(empty)).findings == []
+    async with Ledger(empty, clock=clock) as ledger:
+        await accepted(ledger, pay(RAYON), opening("KZ-2044-rayon-2", 1, 3, 2044))
+        await sequenced(ledger)
+    assert await check(empty) == []
 
 
 async def test_migrating_twice_changes_nothing(empty):

@@ -28,27 +28,61 @@ CREATE TABLE ledger.rulebook (
 );
 INSERT INTO ledger.rulebook (position) VALUES (0);
 
+-- The kinds of events that a release knows, four bytes each (README.md: how a new one is added).
+CREATE TYPE ledger.kind AS ENUM (
+    'budget.adjusted',
+    'budget.amended',
+    'budget.approved',
+    'budget.cash_expenditure.recovered',
+    'budget.commitment.cancelled',
+    'budget.commitment.changed',
+    'budget.commitment.registered',
+    'budget.exempt_list.set',
+    'budget.exempt_name.resolved',
+    'budget.line.adjusted',
+    'budget.line.amended',
+    'budget.line.approved',
+    'budget.opened',
+    'budget.payment.executed',
+    'budget.payment.rejected',
+    'budget.payment.returned',
+    'budget.plan.changed',
+    'budget.plan.month.changed',
+    'budget.plan.set',
+    'budget.receipt.credited',
+    'budget.receipt.refunded',
+    'budget.sequestration.applied',
+    'budget.sequestration.ordered',
+    'budget.special_account.closed',
+    'budget.special_account.credited',
+    'budget.special_account.debited',
+    'budget.special_account.opened',
+    'budget.transfer.received',
+    'budget.transfer.sent',
+    'budget.transfer.set',
+    'ledger.annex.erased',
+    'ledger.command.refused',
+    'rulebook.classifier.published',
+    'rulebook.jurisdiction.adopted'
+);
+
 -- The events: `body` is the exact bytes that were hashed; the typed columns beside it are a
--- copy that `qazyna check` compares. Amounts are changes in minor units.
+-- copy that `qazyna check` compares. Amounts are changes in minor units. Columns stand by their
+-- alignment, wide and always filled ones first: no byte of a row is padding that need not be.
 CREATE TABLE ledger.events (
-    region int NOT NULL,
     log bigint NOT NULL,
     position bigint NOT NULL,
-    year smallint NOT NULL,
-    command_id uuid NOT NULL,
-    n int NOT NULL,
-    kind text NOT NULL,
     recorded_at bigint NOT NULL,
+    region int NOT NULL,
+    kind ledger.kind NOT NULL,
     effective_from date NOT NULL,
     adopted_on date NOT NULL,
-    month date,
+    year smallint NOT NULL,
+    n smallint NOT NULL,
+    command_id uuid NOT NULL,
     line int,
-    contract text,
-    payment uuid,
-    account text,
+    month date,
     peer_region int,
-    peer_log bigint,
-    peer_position bigint,
     approved bigint,
     amended bigint,
     adjusted bigint,
@@ -58,14 +92,20 @@ CREATE TABLE ledger.events (
     accepted bigint,
     executed bigint,
     cash bigint,
+    peer_log bigint,
+    peer_position bigint,
+    payment uuid,
+    contract text,
+    account text,
     hash bytea NOT NULL,
     body bytea NOT NULL,
-    PRIMARY KEY (region, log, position, year)
+    PRIMARY KEY (region, year, log, position)
 ) PARTITION BY LIST (year);
 
 -- Idempotency lives in the log; it also finds a command's answer again. `n` counts a command's
--- events in a region, so an id serves one command of a region (and fiscal year).
-CREATE UNIQUE INDEX events_command ON ledger.events (region, command_id, n, year);
+-- events in a region (and stands still at 32 767), so an id serves one command of a region (and
+-- fiscal year). The first event stands for all: a command's events follow each other in a log.
+CREATE UNIQUE INDEX events_command ON ledger.events (region, command_id, year) WHERE n = 0;
 
 -- The dictionary of a log's lines, in the order of their first use.
 CREATE TABLE ledger.lines (
@@ -202,7 +242,7 @@ CREATE VIEW ledger.stored_events AS
 SELECT
     h.code AS originator_id,
     s.position AS originator_version,
-    e.kind AS topic,
+    e.kind::text AS topic,
     e.body AS state,
     s.sequence AS notification_id
 FROM ledger.sequences AS s

@@ -1,5 +1,5 @@
 -- What receipts promise of the first events of answers, by budget and position; no body is moved.
-SELECT h.code, e.position, e.command_id, e.kind, e.hash, sha256(e.body) AS body
+SELECT h.code, e.position, e.command_id, e.kind::text, e.hash, sha256(e.body) AS body
 FROM unnest($1::text[], $2::bigint[]) AS t (code, position)
 INNER JOIN ledger.heads AS h ON h.code = t.code
 INNER JOIN ledger.events AS e

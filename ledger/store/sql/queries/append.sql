@@ -3,7 +3,7 @@
 SELECT ledger.append(
     $1, $2, $3, $4::text::bigint[], $5::text::text[], $6::text::smallint[], $7::text::bigint[],
     $8, $9::text::bigint[], $10, $11::text::bigint[], $12::text::bigint[], $13::text::bigint[],
-    $14::text::smallint[], $15, $16::text::int[], $17::text::text[], $18::text::bigint[],
+    $14::text::smallint[], $15, $16::text::smallint[], $17::text::ledger.kind[], $18::text::bigint[],
     $19::text::date[], $20::text::date[], $21::text::date[], $22::text::int[],
     $23::text::text[], $24, $25::text::text[], $26::text::int[], $27::text::bigint[],
     $28::text::bigint[], $29::text::bigint[], $30::text::bigint[], $31::text::bigint[],

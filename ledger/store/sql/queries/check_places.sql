@@ -39,7 +39,7 @@ FROM places AS p
 LEFT JOIN ledger.sequenced AS d ON d.number = p.number
 LEFT JOIN ledger.heads AS h ON h.region = d.region AND h.log = d.log
 LEFT JOIN ledger.events AS e
-    ON e.region = d.region AND e.log = d.log AND e.position = p.position
+    ON e.region = d.region AND e.log = d.log AND e.position = p.position AND e.year = h.year
 WHERE e.position IS NULL OR h.log IS NULL
 UNION ALL
 SELECT 'not-sequenced', 'the event has no sequence though the log is sequenced further',
@@ -76,6 +76,11 @@ FROM ledger.events AS e
 LEFT JOIN ledger.heads AS h ON h.region = e.region AND h.log = e.log
 WHERE h.log IS NULL
 GROUP BY e.region, e.log
+UNION ALL
+SELECT 'year-differs', 'the event stands in the year ' || e.year || ', its log in ' || h.year,
+    h.code, e.position
+FROM ledger.events AS e
+INNER JOIN ledger.heads AS h ON h.region = e.region AND h.log = e.log AND h.year <> e.year
 UNION ALL
 SELECT 'rulebook-differs', 'the rulebook stands at ' || coalesce(max(h.position), 0)
     || ', appends compare ' || max(r.position), 'rulebook', NULL

@@ -10,7 +10,7 @@ FROM (
         s.sequence, (s.sequence - 1) / 256 AS tile,
         convert_to(
             '{"body":"' || encode(sha256(e.body), 'hex') || '","chain":"' || encode(e.hash, 'hex')
-            || '","kind":"' || e.kind || '","log":"' || h.code || '","position":' || s.position
+            || '","kind":"' || e.kind::text || '","log":"' || h.code || '","position":' || s.position
             || ',"recorded_at":' || e.recorded_at || ',"v":1}', 'UTF8'
         ) AS leaf
     FROM ledger.places($1, $2) AS s

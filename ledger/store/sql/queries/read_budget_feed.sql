@@ -1,5 +1,5 @@
 -- Sequenced events of one budget after a sequence: in a log, sequence follows position.
-SELECT s.sequence, h.code, e.position, e.kind, e.command_id, e.recorded_at, e.hash, e.body
+SELECT s.sequence, h.code, e.position, e.kind::text, e.command_id, e.recorded_at, e.hash, e.body
 FROM ledger.heads AS h
 CROSS JOIN LATERAL (
     SELECT ledger.position_at(h.region, h.log, $1::bigint) AS position OFFSET 0

@@ -1,6 +1,6 @@
 -- Sequenced events of the whole ledger after a sequence. The page is cut before the join: a
 -- sequence has no gaps.
-SELECT s.sequence, h.code, s.position, e.kind, e.command_id, e.recorded_at, e.hash, e.body
+SELECT s.sequence, h.code, s.position, e.kind::text, e.command_id, e.recorded_at, e.hash, e.body
 FROM (
     SELECT * FROM ledger.places($1::bigint, least($1, 4611686018427387904) + $2::bigint)
     ORDER BY sequence

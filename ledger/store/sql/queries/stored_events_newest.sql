@@ -1,5 +1,5 @@
 -- Events of one log in the layout of the `eventsourcing` library, newest first.
-SELECT h.code AS originator_id, e.position AS originator_version, e.kind AS topic, e.body AS state
+SELECT h.code AS originator_id, e.position AS originator_version, e.kind::text AS topic, e.body AS state
 FROM ledger.heads AS h
 INNER JOIN ledger.sequenced AS d ON d.region = h.region AND d.log = h.log
 INNER JOIN ledger.events AS e ON e.region = h.region AND e.log = h.log AND e.year = h.year

@@ -15,7 +15,7 @@ CROSS JOIN LATERAL (
     INNER JOIN ledger.sequenced AS d ON d.number = u.number
     INNER JOIN ledger.heads AS h ON h.region = d.region AND h.log = d.log
     CROSS JOIN LATERAL (
-        SELECT v.kind, v.body FROM ledger.events AS v
+        SELECT v.kind::text, v.body FROM ledger.events AS v
         WHERE v.region = h.region AND v.log = h.log AND v.position = u.position
             AND v.year = h.year
         OFFSET 0
