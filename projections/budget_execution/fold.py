@@ -18,7 +18,7 @@ SUMMED = frozenset({
 })  # fmt: skip
 """Kinds that change figures of a line."""
 TITLED = frozenset({"budget.approved", "budget.amended"})
-"""Documents that name lines."""
+"""Documents that name lines; the index `events_documents` and its queries name them, too."""
 IGNORED = frozenset({
     "ledger.command.refused", "ledger.annex.erased",
     "budget.opened", "budget.adjusted", "budget.plan.set",
@@ -44,12 +44,10 @@ async def apply(connection: Any, span: Span) -> None:
 
 async def fill(connection: Any, span: Span) -> None:
     """Fold the whole history into the empty tables of a new version. Raises `UnknownKind`."""
-    documents = await connection.fetch(
-        sql(NAME, "all_documents"), sorted(PROJECTION.known - TITLED), sorted(TITLED)
-    )
-    PROJECTION.refuse_unknown(frozenset(row["kind"] for row in documents))
+    unknown = await connection.fetch(sql("", "unknown_kinds"), sorted(PROJECTION.known))
+    PROJECTION.refuse_unknown(frozenset(row["kind"] for row in unknown))
     await connection.execute(sql(NAME, "all_sums"), sorted(SUMMED))
-    await _name(connection, documents)
+    await _name(connection, await connection.fetch(sql(NAME, "all_documents")))
     if await connection.fetchval("SELECT projections.may_warn()"):
         await connection.execute(sql(NAME, "flagged"), *span.arguments())
 

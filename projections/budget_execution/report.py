@@ -28,7 +28,7 @@ from projections.budget_execution.figures import (
     row_of,
     title_of,
 )
-from projections.budget_execution.fold import NAME, SUMMED, TITLED, titles
+from projections.budget_execution.fold import NAME, SUMMED, titles
 from projections.registry import sql
 
 
@@ -148,9 +148,8 @@ async def _known(
         sorted(SUMMED),
     )  # fmt: skip
     bodies = await connection.fetch(
-        sql(NAME, "documents"), head.region, head.log, position, adopted, head.year,
-        sorted(TITLED),
-    )  # fmt: skip
+        sql(NAME, "documents"), head.region, head.log, position, adopted, head.year
+    )
     flagged = await connection.fetchval(
         sql(NAME, "known_warnings"), head.region, head.log, position, on, adopted, head.year
     )

@@ -94,21 +94,22 @@ class Ground:
             yield dsn, self.made[template]
 
     @asynccontextmanager
-    async def history(self) -> AsyncIterator[tuple[str, Country]]:
-        """Hand out the DSN of a country with a history of several rounds of traffic."""
-        if "history" not in self.made:
+    async def history(self, rounds: int = 4) -> AsyncIterator[tuple[str, Country]]:
+        """Hand out the DSN of a country with a history of so many rounds of traffic."""
+        template = f"history_{rounds}"
+        if template not in self.made:
             async with self.country() as (dsn, country):
                 async with Ledger(dsn, clock=clock) as ledger:
-                    await self._fill(ledger, country)
+                    await self._fill(ledger, country, rounds)
                 await self.execute("VACUUM (ANALYZE)", database_of(dsn))
-                await self.execute(f"CREATE DATABASE history TEMPLATE {database_of(dsn)}")
-            self.made["history"] = country
-        async with self.database("history") as dsn:
-            yield dsn, self.made["history"]
+                await self.execute(f"CREATE DATABASE {template} TEMPLATE {database_of(dsn)}")
+            self.made[template] = country
+        async with self.database(template) as dsn:
+            yield dsn, self.made[template]
 
-    async def _fill(self, ledger: Ledger, country: Country) -> None:
+    async def _fill(self, ledger: Ledger, country: Country, rounds: int) -> None:
         """Post the history in large requests."""
-        for n in range(4):
+        for n in range(rounds):
             commands = read_all(ledger, documents(country, self.events, 1000 + n))
             answers = await ledger.submit(commands)
             if any(getattr(answer, "status", None) != "accepted" for answer in answers):

@@ -15,6 +15,9 @@ from projections.versions import prepare
 from tests.bench.ground import Ground
 from tests.bench.table import Row, compared
 
+SHORT, LONG = 4, 24
+"""Rounds of traffic in the two histories of T9."""
+
 
 async def _scan(dsn: str) -> float:
     """Events a second of one sequential scan, by one backend, that reads every body's bytes."""
@@ -31,8 +34,22 @@ async def _scan(dsn: str) -> float:
 
 
 async def t9(ground: Ground) -> list[Row]:
-    """Full rebuild of the execution projection, swap included ÷ sequential scan of the bodies."""
-    async with ground.history() as (dsn, _):
+    """Full rebuild of the execution projection, swap included ÷ sequential scan of the bodies.
+
+    Of the short history half is the opening of budgets, a sum of its own each; years of daily
+    traffic have many events a sum, as the long one has.
+    """
+    found = []
+    for rounds, marks in ((LONG, {"must": 0.3, "aim": 0.6}), (SHORT, {})):
+        events, measured = await _rebuilt(ground, rounds)
+        name = f"rebuild of execution, {events} events ÷ sequential scan of the bodies"
+        found.append(compared("T9", name, "events/s", measured, **marks))
+    return found
+
+
+async def _rebuilt(ground: Ground, rounds: int) -> tuple[int, list[tuple[float, float]]]:
+    """Return the events of a history, and by round events a second: of a rebuild, of a scan."""
+    async with ground.history(rounds) as (dsn, _):
         database = Database(dsn)
         await database.open()
         try:
@@ -41,16 +58,15 @@ async def t9(ground: Ground) -> list[Row]:
             await connection.close()
             await rebuild(database, "budget_execution", compare=False)
             await _scan(dsn)
-            rounds = []
+            measured = []
             for _ in range(ground.rounds):
                 began = time.perf_counter()
                 report = await rebuild(database, "budget_execution", compare=False)
                 rebuilt = report.events / (time.perf_counter() - began)
-                rounds.append((rebuilt, await _scan(dsn)))
+                measured.append((rebuilt, await _scan(dsn)))
         finally:
             await database.close()
-    name = f"rebuild of execution, {report.events} events ÷ sequential scan of the bodies"
-    return [compared("T9", name, "events/s", rounds, must=0.3, aim=0.6)]
+    return report.events, measured
 
 
 async def _rows(dsn: str) -> float:

@@ -107,6 +107,10 @@ CREATE TABLE ledger.events (
 -- fiscal year). The first event stands for all: a command's events follow each other in a log.
 CREATE UNIQUE INDEX events_command ON ledger.events (region, command_id, year) WHERE n = 0;
 
+-- The few documents that name lines: a rebuild and `known = T` look for their titles.
+CREATE INDEX events_documents ON ledger.events (region, year, log, position)
+WHERE kind IN ('budget.approved', 'budget.amended');
+
 -- The dictionary of a log's lines, in the order of their first use.
 CREATE TABLE ledger.lines (
     region int NOT NULL,

@@ -97,6 +97,10 @@ CREATE TABLE ledger.events (
 -- fiscal year). The first event stands for all: a command's events follow each other in a log.
 CREATE UNIQUE INDEX events_command ON ledger.events (region, command_id, year) WHERE n = 0;
 
+-- The few documents that name lines: a rebuild and `known = T` look for their titles.
+CREATE INDEX events_documents ON ledger.events (region, year, log, position)
+WHERE kind IN ('budget.approved', 'budget.amended');
+
 -- Partitions are made by the functions of the release that made the old ones: a database with
 -- events has them, and a new one has neither.
 DO $do$
