@@ -59,6 +59,13 @@ class Timeline:
         place = bisect_right(self.days, day)
         return self.sums[place - 1] if place else 0
 
+    def least(self, since: int) -> int:
+        """Smallest sum on a day or any later one."""
+        place = bisect_right(self.days, since)
+        if place == len(self.days):
+            return self.total
+        return min(self.sums[place - 1 :]) if place else min(0, *self.sums)
+
     def add(self, day: int, amount: int) -> Timeline:
         """Return the timeline with one more change."""
         days, sums = self.days, self.sums

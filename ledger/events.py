@@ -11,6 +11,7 @@ name is a typed error and imports nothing.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -418,14 +419,11 @@ def read_command(
 
 def link(previous: bytes, log: int, position: int, body: bytes) -> bytes:
     """Return the chain hash of one event (design §2)."""
-    return hashlib.sha256(
-        b"\x02"
-        + previous
-        + log.to_bytes(8, "big")
-        + position.to_bytes(8, "big")
-        + len(body).to_bytes(4, "big")
-        + body
-    ).digest()
+    place = _PLACE(log, position, len(body))
+    return hashlib.sha256(b"\x02" + previous + place + body).digest()
+
+
+_PLACE = struct.Struct(">QQI").pack
 
 
 @cache

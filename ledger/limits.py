@@ -151,22 +151,23 @@ def _concerned(
 
 
 def _fits(cell: Cell, before: Cell | None, limit: Limit, since: int) -> bool:
-    """Tell quickly that a limit holds: at the end of both timelines one comparison does.
+    """Tell quickly that a limit holds: where the use changes no more, one comparison does.
 
-    False means only that it must be looked at closely.
+    The cap may change later, as a plan by months does. False means only that it must be looked
+    at closely.
     """
     measures = cell.measures
     cap = measures.get(limit.cap)
     use = measures.get(limit.use) if limit.use else None
     if cap is None:
         return use is None
-    if cap.days[-1] > since or cell.facts.get("contra"):
+    if cell.facts.get("contra"):
         return False
     if use is None:
-        return cap.sums[-1] >= 0
+        return cap.least(since) >= 0
     if before is None or limit.cap not in before.measures:
         return False
-    return use.days[-1] <= since and use.sums[-1] <= cap.sums[-1]
+    return use.days[-1] <= since and use.sums[-1] <= cap.least(since)
 
 
 def _check_limit(

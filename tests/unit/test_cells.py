@@ -47,6 +47,12 @@ def test_a_timeline_is_the_sum_of_its_changes_on_every_day(changes):
     assert found.days == tuple(sorted({day for day, _ in changes}))
 
 
+@given(CHANGES, st.integers(0, 41))
+@FAST
+def test_the_least_sum_from_a_day_on_is_the_least_of_all_later_days(changes, since):
+    assert build(changes).least(since) == min(brute(changes, day) for day in range(since, 42))
+
+
 @given(CHANGES, st.randoms(use_true_random=False))
 @FAST
 def test_a_timeline_does_not_depend_on_the_order_of_posting(changes, chance):
