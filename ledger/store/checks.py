@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -22,6 +24,30 @@ from ledger.store.tree_check import check_tree
 
 SERVER_MAJOR_MIN = 17
 """Oldest server with the builtin locale provider."""
+COPIES = (
+    "kind",
+    "command_id",
+    "n",
+    "recorded_at",
+    "effective_from",
+    "adopted_on",
+    "month",
+    "line",
+    "contract",
+    "payment",
+    "account",
+    "peer_region",
+    "peer_log",
+    "peer_position",
+    *MEASURES,
+)
+"""The typed columns, which say again what a body says, in the order of `check_year.sql`."""
+FIRST_COPY = 5
+"""Where they begin in its rows."""
+CELLS_TOGETHER = 5_000
+"""Cells of walked logs that are compared with the stored ones by one reading."""
+PAGE = 5_000
+"""Rows that are fetched together."""
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -87,29 +113,52 @@ async def check(
             findings += [Finding(code=c, message=m) for c, m in await check_tree(connection)]
             total = await connection.fetchval("SELECT sum(position) FROM ledger.heads") or 0
             done = 0
-            heads = [Head(**dict(row)) for row in await connection.fetch(sql("queries/all_heads"))]
-            heads.sort(key=lambda head: head.code != RULEBOOK)  # its rules judge all others
-            regions, rules = {head.code: head.region for head in heads}, [Rules()]
-            for head in heads:
-                log = _Log(head, regions, rules)
-                async for event in _events(connection, head):
-                    log.take(event)
-                    done += 1
-                    if done % 1000 == 0:
-                        progress(done, total)
-                findings += log.findings + log.check_head()
-                findings += await _check_cells(connection, log)
+
+            def tell() -> None:
+                nonlocal done
+                done += 1
+                if done % 1000 == 0:
+                    progress(done, total)
+
+            waiting: list[_Log] = []
+            cells = 0
+            async for log in _logs(connection, tell):
+                waiting.append(log)
+                cells += len(log.state.cells)
+                if cells >= CELLS_TOGETHER:
+                    findings += await _check_cells(connection, waiting)
+                    waiting, cells = [], 0
+            findings += await _check_cells(connection, waiting)
             progress(total, total)
     finally:
         await connection.close()
     return findings
 
 
-async def _events(connection: Any, head: Head) -> AsyncIterator[Any]:
-    """Yield the stored rows of a log in order."""
-    async for row in connection.cursor(sql("queries/check_log"), head.region, head.year,
-                                       head.log, prefetch=5000):  # fmt: skip
-        yield row
+async def _logs(connection: Any, tell: Callable[[], None]) -> AsyncIterator[_Log]:
+    """Yield every log that has a head, walked to its end; the rulebook, of year 0, is first.
+
+    `tell` is called for each event.
+
+    One reading a year, in the order of the key, however many logs there are.
+    """
+    heads = [Head(**dict(row)) for row in await connection.fetch(sql("queries/all_heads"))]
+    heads.sort(key=lambda head: (head.year, head.region, head.log))
+    regions, rules = {head.code: head.region for head in heads}, [Rules()]
+    for year, own in groupby(heads, key=lambda head: head.year):
+        logs = (_Log(head, regions, rules) for head in own)
+        log = next(logs, None)
+        async for row in connection.cursor(sql("queries/check_year"), year, prefetch=PAGE):
+            place = row["region"], row["log"]
+            while log is not None and log.place < place:
+                yield log
+                log = next(logs, None)
+            if log is not None and log.place == place:
+                log.take(row)
+                tell()
+        while log is not None:
+            yield log
+            log = next(logs, None)
 
 
 async def _check_guards(connection: Any) -> list[Finding]:
@@ -156,6 +205,11 @@ class _Log:
         self.before: tuple[Any, int] = (None, 0)
         self.state = WholeState(head.code, head.region, head.log)
         self.findings: list[Finding] = []
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Region and number."""
+        return self.head.region, self.head.log
 
     def take(self, row: Any) -> None:
         """Check one stored row against its place, its chain hash and its body."""
@@ -215,24 +269,22 @@ class _Log:
         movement = fact.movement()
         line = self.state.cells.get(("line", movement.line)) if movement.line else None
         peer = getattr(fact, "peer", None)
-        said = {
-            "kind": fact.kind, "command_id": fact.command_id, "recorded_at": fact.recorded_at,
-            "effective_from": movement.effective_from, "adopted_on": movement.adopted_on,
-            "month": movement.month, "line": line.number if line else None,
-            "contract": movement.contract,
-            "payment": None if movement.payment == fact.command_id else movement.payment,
-            "account": movement.account,
-            "n": min(self._number(fact, peer), NUMBER_MAX),
-            "peer_region": self.regions.get(peer or ""),
-            "peer_log": log_id(peer) if peer else None,
-            "peer_position": getattr(fact, "peer_position", None),
-            **{measure: movement.amounts.get(measure) for measure in MEASURES},
-        }  # fmt: skip
-        for column, value in said.items():
-            if row[column] != value:
+        said = (
+            fact.kind, fact.command_id, min(self._number(fact, peer), NUMBER_MAX),
+            fact.recorded_at, movement.effective_from, movement.adopted_on, movement.month,
+            line.number if line else None, movement.contract,
+            None if movement.payment == fact.command_id else movement.payment, movement.account,
+            self.regions.get(peer) if peer else None, log_id(peer) if peer else None,
+            getattr(fact, "peer_position", None), *map(movement.amounts.get, MEASURES),
+        )  # fmt: skip
+        stored = row[FIRST_COPY:]
+        if stored == said:
+            return
+        for column, value, meant in zip(COPIES, stored, said, strict=True):
+            if value != meant:
                 self._find(
                     "column-differs",
-                    f"column {column} says {row[column]}, the body {value}",
+                    f"column {column} says {value}, the body {meant}",
                     row["position"],
                 )
 
@@ -262,6 +314,30 @@ class _Log:
             )
         ]
 
+    def check_cells(self, stored: Iterable[Any]) -> Iterator[Finding]:
+        """Yield stored cells that are not what the events sum up to, and such as are missing."""
+        computed = {(key[0], key_text(key)): cell for key, cell in self.state.cells.items()
+                    if cell is not None}  # fmt: skip
+        asked, code = self.guards(), self.head.code
+        for row in stored:
+            cell = computed.pop((row["kind"], row["key"]), None)
+            name = f"{row['kind']} {row['key']}"
+            if cell is None or not _same(row, cell):
+                yield Finding(code="cell-differs", budget=code,
+                              message=f"the cell {name} is not the sum of its events")  # fmt: skip
+            elif wrong := _wrong_guards(row, asked.get(cell.key)):
+                yield Finding(code="guards-differ", budget=code, message=wrong,
+                              position=self.changes[cell.key].position)  # fmt: skip
+        for kind, key in computed:
+            yield Finding(code="cell-missing", budget=code, message=f"no cell {kind} {key}")
+
+    def check_lines(self, stored: Iterable[Any]) -> Iterator[Finding]:
+        """Yield a finding where the stored dictionary of lines is not what the events opened."""
+        lines = {cell.number: list(cell.key[1]) for cell in self.state.lines()}
+        if {row["line"]: row["path"] for row in stored} != lines:
+            yield Finding(code="lines-differ", budget=self.head.code,
+                          message="the line dictionary is not what the events opened")  # fmt: skip
+
     def _find(self, code: str, message: str, position: int) -> None:
         """Keep a finding."""
         self.findings.append(
@@ -269,50 +345,25 @@ class _Log:
         )
 
 
-async def _check_cells(connection: Any, log: _Log) -> list[Finding]:
-    """Find cells and lines that are not what the log's events sum up to."""
-    head, findings = log.head, []
-    computed = {
-        (key[0], key_text(key)): cell for key, cell in log.state.cells.items()
-        if cell is not None
-    }  # fmt: skip
-    asked = log.guards()
-    for row in await connection.fetch(sql("queries/check_cells"), head.region, head.log):
-        cell = computed.pop((row["kind"], row["key"]), None)
-        same = cell is not None and (
-            cell.encode() == row["content"] and cell.number == row["number"]
-            and all(row[name] == cell.total(name) for name in CELL_MEASURES)
-        )  # fmt: skip
-        if not same:
-            findings.append(
-                Finding(
-                    code="cell-differs",
-                    budget=head.code,
-                    message=f"the cell {row['kind']} {row['key']} is not the sum of its events",
-                )
-            )
-        elif cell is not None and (wrong := _wrong_guards(row, asked.get(cell.key))):
-            findings.append(
-                Finding(
-                    code="guards-differ",
-                    budget=head.code,
-                    position=log.changes[cell.key].position,
-                    message=wrong,
-                )
-            )
-    findings += [Finding(code="cell-missing", budget=head.code, message=f"no cell {kind} {key}")
-                 for kind, key in computed]  # fmt: skip
-    lines = {cell.number: list(cell.key[1]) for cell in log.state.lines()}
-    stored = await connection.fetch(sql("queries/check_lines"), head.region, head.log)
-    if {row["line"]: row["path"] for row in stored} != lines:
-        findings.append(
-            Finding(
-                code="lines-differ",
-                budget=head.code,
-                message="the line dictionary is not what the events opened",
-            )
-        )
-    return findings
+async def _check_cells(connection: Any, logs: Sequence[_Log]) -> list[Finding]:
+    """Return the findings of walked logs, and the cells and lines that differ from their events."""
+    places = [log.head.region for log in logs], [log.head.log for log in logs]
+    cells: dict[tuple[int, int], list[Any]] = defaultdict(list)
+    lines: dict[tuple[int, int], list[Any]] = defaultdict(list)
+    for name, found in (("check_cells", cells), ("check_lines", lines)):
+        for row in await connection.fetch(sql(f"queries/{name}"), *places):
+            found[row["region"], row["log"]].append(row)
+    return [finding for log in logs for finding in (
+        *log.findings, *log.check_head(), *log.check_cells(cells[log.place]),
+        *log.check_lines(lines[log.place]))]  # fmt: skip
+
+
+def _same(row: Any, cell: Cell) -> bool:
+    """Tell whether a stored cell is the computed one."""
+    return (
+        cell.encode() == row["content"] and cell.number == row["number"]
+        and all(row[name] == cell.total(name) for name in CELL_MEASURES)
+    )  # fmt: skip
 
 
 def _wrong_guards(row: Any, asked: tuple[int, int] | None) -> str:

@@ -1,4 +1,4 @@
--- The line dictionary of one log.
-SELECT line, path
+-- The line dictionary of some logs.
+SELECT region, log, line, path
 FROM ledger.lines
-WHERE region = $1 AND log = $2
+INNER JOIN unnest($1::int [], $2::bigint []) AS t (region, log) USING (region, log)
