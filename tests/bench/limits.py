@@ -123,7 +123,8 @@ class Bulk:
         """Take the columns and the rows to repeat."""
         self.names = names
         self.rows = rows
-        arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(types, 1))
+        texts = {"ledger.kind": "text[]::ledger.kind"}  # as plain as the driver can send it
+        arrays = ", ".join(f"${n}::{texts.get(kind, kind)}[]" for n, kind in enumerate(types, 1))
         self.statement = f"INSERT INTO bench.plain SELECT * FROM unnest({arrays})"
 
     @classmethod
