@@ -72,7 +72,7 @@ async def watch_statements(server: EmbeddedPostgres) -> None:
 @contextmanager
 def _timed(seconds: Counter[str]) -> Iterator[None]:
     """Time the phases of every attempt; what they do stays as it is."""
-    kept = (Attempt.run, Attempt._decide, Attempt._write, Batch.arguments)
+    kept = (Attempt._decide, Attempt._write, Batch.arguments)
 
     def timed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*given: Any, **named: Any) -> Any:
@@ -87,31 +87,28 @@ def _timed(seconds: Counter[str]) -> Iterator[None]:
     def arguments(*given: Any) -> Any:
         began = time.perf_counter()
         try:
-            return kept[3](*given)
+            return kept[2](*given)
         finally:
             seconds["arguments"] += time.perf_counter() - began
             seconds["calls"] += 1
 
-    Attempt.run = timed("run", kept[0])
-    Attempt._decide = timed("decide", kept[1])
-    Attempt._write = timed("write", kept[2])
+    Attempt._decide = timed("decide", kept[0])
+    Attempt._write = timed("write", kept[1])
     Batch.arguments = arguments
     try:
         yield
     finally:
-        Attempt.run, Attempt._decide, Attempt._write, Batch.arguments = kept
+        Attempt._decide, Attempt._write, Batch.arguments = kept
 
 
 def _show_phases(driven: Drive, seconds: Counter[str]) -> None:
-    """Print how the wall time divides."""
+    """Print how this process divides the wall time, and what the server does beside it."""
     calls = seconds["calls"]
-    rest = seconds["run"] - seconds["decide"] - seconds["write"]
     parts = {
-        "decide (Python, encoding and hashing included)": seconds["decide"],
-        "arrays of the append call (Python)": seconds["arguments"],
-        "append: encoding, statement, commit per call": seconds["write"] - seconds["arguments"],
-        "begin, commit, loading, answers of a batch": rest,
-        "between batches: callers, sequencer's task": driven.seconds - seconds["run"],
+        "decide: rules, encoding, hashing": seconds["decide"] - seconds["arguments"],
+        "arrays of the append calls": seconds["arguments"],
+        "callers, answers, sequencer's task, waiting": driven.seconds - seconds["decide"],
+        "beside these: the append calls until their commit": seconds["write"],
     }
     print(f"\nphases: {driven.rate:.0f} events/s, {driven.events} events, {calls:.0f} calls of "
           f"append, {driven.events / calls:.1f} events a call")  # fmt: skip

@@ -1,7 +1,8 @@
-"""T8: several writer processes on the same budgets ÷ one.
+"""T8: several writer processes on the same budgets, or on budgets of their own, ÷ one.
 
-`python -m tests.bench.writers DSN BUDGETS REGIONS COUNT CALLERS` is one of the processes: for
-each seed that it reads as a line it prepares a round, says so, and posts at the next line.
+`python -m tests.bench.writers DSN BUDGETS REGIONS COUNT CALLERS OWNER OWNERS` is one of the
+processes, on every OWNERS-th region from OWNER on: for each seed that it reads as a line it
+prepares a round, says so, and posts at the next line.
 """
 
 from __future__ import annotations
@@ -20,19 +21,24 @@ import uvloop
 from api.cli.serving import GARBAGE
 from ledger.service import Ledger
 from tests.bench.appending import CALLERS
-from tests.bench.country import documents, lay_out, read_all
+from tests.bench.country import Country, documents, lay_out, read_all
 from tests.bench.driving import drive
 from tests.bench.ground import Ground, clock
 from tests.bench.serving import ROOT, environment
 from tests.bench.table import Row, compared
 
 WRITERS = 3
+OWNERS = 2
 REGIONS = 20
 
 
-async def _write(dsn: str, budgets: int, regions: int, count: int, callers: int) -> None:
+async def _write(
+    dsn: str, budgets: int, regions: int, count: int, callers: int, owner: int, owners: int
+) -> None:
     """Be one writer until the end of the input."""
-    country, loop = lay_out(budgets, regions), asyncio.get_running_loop()
+    every, loop = lay_out(budgets, regions), asyncio.get_running_loop()
+    country = Country({region: codes for region, codes in every.regions.items()
+                       if region % owners == owner})  # fmt: skip
     async with Ledger(dsn, clock=clock) as ledger:
         while seed := await loop.run_in_executor(None, sys.stdin.readline):
             asked = read_all(ledger, documents(country, count, int(seed)))
@@ -68,17 +74,23 @@ class Writers:
 
 
 @asynccontextmanager
-async def writers(dsn: str, many: int, ground: Ground) -> AsyncIterator[Writers]:
-    """Run writer processes that share `ground.events` commands a round and the callers."""
+async def writers(
+    dsn: str, many: int, ground: Ground, *, owners: int = 1
+) -> AsyncIterator[Writers]:
+    """Run writer processes that share `ground.events` commands a round and the callers.
+
+    With as many `owners` as processes each has regions of its own.
+    """
     processes: list[Any] = []
     try:
         processes += [
             await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.bench.writers", dsn, str(ground.budgets),
                 str(REGIONS), str(ground.events // many), str(CALLERS // many),
+                str(number % owners), str(owners),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 env=environment(dsn), cwd=ROOT,
-            ) for _ in range(many)
+            ) for number in range(many)
         ]  # fmt: skip
         yield Writers(processes)
     finally:
@@ -91,17 +103,25 @@ async def writers(dsn: str, many: int, ground: Ground) -> AsyncIterator[Writers]
 async def t8(ground: Ground) -> list[Row]:
     """Three writer processes ÷ one, 256 callers in all, on databases of their own in turns.
 
-    Both are processes of their own, so that this one costs neither anything; the first round of
-    each only warms.
+    All are processes of their own, so that this one costs none anything; the first round of
+    each only warms. Two processes with regions of their own show what it would bring on this
+    machine to route a budget's commands to one process.
     """
     async with AsyncExitStack() as stack:
-        several, _ = await stack.enter_async_context(ground.country(REGIONS))
-        single, _ = await stack.enter_async_context(ground.country(REGIONS))
-        many = await stack.enter_async_context(writers(several, WRITERS, ground))
-        one = await stack.enter_async_context(writers(single, 1, ground))
-        rounds = [(await many.rate(n), await one.rate(n)) for n in range(1, ground.rounds + 2)]
+        started = []
+        for many, owners in ((WRITERS, 1), (OWNERS, OWNERS), (1, 1)):
+            dsn, _ = await stack.enter_async_context(ground.country(REGIONS))
+            started.append(
+                await stack.enter_async_context(writers(dsn, many, ground, owners=owners))
+            )
+        rounds = [[await each.rate(n) for each in started] for n in range(1, ground.rounds + 2)]
+    same, own = ([(found[place], found[-1]) for found in rounds[1:]] for place in (0, 1))
     name = f"{WRITERS} writer processes on the same {ground.budgets} budgets ÷ 1, {CALLERS} callers"
-    return [compared("T8", name, "events/s", rounds[1:], must=0.6, aim=0.95)]
+    return [
+        compared("T8", name, "events/s", same, must=0.6, aim=0.95),
+        compared("T8", f"  {OWNERS} writer processes, each on regions of its own ÷ 1", "events/s",
+                 own),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":
