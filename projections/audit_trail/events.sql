@@ -4,11 +4,10 @@ SELECT
     e.effective_from, e.adopted_on, e.month, e.line, l.path, e.contract, e.account,
     e.peer_region, e.peer_log, e.approved, e.amended, e.adjusted, e.plan_receipts,
     e.plan_commitments, e.plan_payments, e.accepted, e.executed, e.cash, e.body
-FROM projections.placed($2, $3, $4, $5) AS s
-INNER JOIN projections.moved($1, $2, $3, $4, $5) AS m ON m.region = s.region AND m.log = s.log
+FROM projections.placed($1, $2, $3, $4, $5) AS s
 CROSS JOIN LATERAL (
     SELECT * FROM ledger.events AS v
-    WHERE v.region = s.region AND v.year = m.year AND v.log = s.log AND v.position = s.position
+    WHERE v.region = s.region AND v.year = s.year AND v.log = s.log AND v.position = s.position
     OFFSET 0
 ) AS e
 INNER JOIN ledger.heads AS h ON h.region = s.region AND h.log = s.log

@@ -9,11 +9,10 @@ SELECT
     ARRAY(
         SELECT jsonb_array_elements_text(convert_from(e.body, 'UTF8')::jsonb -> 'flags')
     )
-FROM projections.placed($2, $3, $4, $5) AS s
-INNER JOIN projections.moved($1, $2, $3, $4, $5) AS m ON m.region = s.region AND m.log = s.log
+FROM projections.placed($1, $2, $3, $4, $5) AS s
 CROSS JOIN LATERAL (
     SELECT * FROM ledger.events AS v
-    WHERE v.region = s.region AND v.year = m.year AND v.log = s.log AND v.position = s.position
+    WHERE v.region = s.region AND v.year = s.year AND v.log = s.log AND v.position = s.position
         AND position('"flags":['::bytea IN v.body) > 0
     OFFSET 0
 ) AS e

@@ -12,12 +12,10 @@ BEGIN
     SELECT
         e.region, e.log, e.account, s.sequence, e.position, e.kind, e.effective_from,
         e.recorded_at, coalesce(e.cash, 0), e.command_id
-    FROM projections.placed(p_after, p_upto, p_region, p_log) AS s
-    INNER JOIN projections.moved(p_parked, p_after, p_upto, p_region, p_log) AS m
-        ON m.region = s.region AND m.log = s.log
+    FROM projections.placed(p_parked, p_after, p_upto, p_region, p_log) AS s
     CROSS JOIN LATERAL (
         SELECT * FROM ledger.events AS v
-        WHERE v.region = s.region AND v.year = m.year AND v.log = s.log
+        WHERE v.region = s.region AND v.year = s.year AND v.log = s.log
             AND v.position = s.position AND v.account IS NOT NULL AND v.kind = ANY (p_kinds)
         OFFSET 0
     ) AS e;

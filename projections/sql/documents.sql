@@ -2,11 +2,10 @@
 SELECT
     s.sequence, e.region, e.log, h.code, e.position, e.kind::text, e.recorded_at, e.effective_from,
     e.adopted_on, e.command_id, e.body
-FROM projections.placed($2, $3, $4, $5) AS s
-INNER JOIN projections.moved($1, $2, $3, $4, $5) AS m ON m.region = s.region AND m.log = s.log
+FROM projections.placed($1, $2, $3, $4, $5) AS s
 CROSS JOIN LATERAL (
     SELECT * FROM ledger.events AS v
-    WHERE v.region = s.region AND v.year = m.year AND v.log = s.log AND v.position = s.position
+    WHERE v.region = s.region AND v.year = s.year AND v.log = s.log AND v.position = s.position
         AND v.kind = ANY ((SELECT $6::text []::ledger.kind [])::ledger.kind [])
     OFFSET 0
 ) AS e

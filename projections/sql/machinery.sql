@@ -81,22 +81,37 @@ BEGIN
 END
 $do$;
 
--- The places of a span of sequences, of all logs or of one.
+-- The places of a span of sequences with the years of their logs, of all logs but parked ones or of
+-- one. Each year is looked up by itself: joined with `moved`, a span of many logs is gone through
+-- once a place, as the planner expects few rows of either.
 CREATE OR REPLACE FUNCTION projections.placed(
-    p_after bigint, p_upto bigint, p_region int, p_log bigint
-) RETURNS TABLE (sequence bigint, region int, log bigint, "position" bigint)
+    p_parked text, p_after bigint, p_upto bigint, p_region int, p_log bigint
+) RETURNS TABLE (sequence bigint, region int, log bigint, year smallint, "position" bigint)
 LANGUAGE sql STABLE
 AS $$
-    SELECT s.sequence, s.region, s.log, s.position
-    FROM ledger.places(p_after, p_upto) AS s
-    WHERE p_log IS NULL
-    UNION ALL
-    SELECT o.sequence, p_region, p_log, o.position
-    FROM ledger.log_places(
-        p_region, p_log, ledger.position_at(p_region, p_log, p_after) + 1,
-        ledger.position_at(p_region, p_log, p_upto)
-    ) AS o
-    WHERE p_log IS NOT NULL
+    SELECT s.sequence, s.region, s.log, h.year, s.position
+    FROM (
+        SELECT a.sequence, a.region, a.log, a.position
+        FROM ledger.places(p_after, p_upto) AS a
+        WHERE p_log IS NULL
+        UNION ALL
+        SELECT o.sequence, p_region, p_log, o.position
+        FROM ledger.log_places(
+            p_region, p_log, ledger.position_at(p_region, p_log, p_after) + 1,
+            ledger.position_at(p_region, p_log, p_upto)
+        ) AS o
+        WHERE p_log IS NOT NULL
+    ) AS s
+    CROSS JOIN LATERAL (
+        SELECT d.year FROM ledger.heads AS d
+        WHERE d.region = s.region AND d.log = s.log
+        OFFSET 0
+    ) AS h
+    WHERE p_log IS NOT NULL OR NOT EXISTS (
+        SELECT 1 FROM projections.parked AS p
+        WHERE p.schema = p_parked AND p.region = s.region AND p.log = s.log
+    )
+    OFFSET 0
 $$;
 
 -- Take a step, in one call: keep the version (the live one unless another is named) in place, let

@@ -227,7 +227,7 @@ async def stored_cells(book: Book, budgets: Any) -> dict[tuple[str, str, str], t
         assert heads.keys() == set(budgets)
         for code, head in heads.items():
             for row in await connection.fetch(
-                sql("queries/check_cells"), head["region"], head["log"]
+                sql("queries/check_cells"), [head["region"]], [head["log"]]
             ):
                 place = (code, row["kind"], row["key"])
                 found[place] = (row["number"], *(row[name] for name in CELL_MEASURES),
