@@ -15,7 +15,6 @@ from projections.registry import sql
 from projections.versions import prepare
 
 LOGS, RECEIPTS = 60, 8
-LINE = ["revenue", "1", "01", "1", "01"]
 PER_EVENT = 60
 """Rows that nodes may handle for one event; a pass through all places for each log makes it
 hundreds."""
