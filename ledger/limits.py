@@ -280,7 +280,8 @@ def guards(
             before = overlay.base.standing(key)
             known = before.guarded if before is not None else None
             if known is not None and known.holds(rules.adopted, cell, period):
-                last = max(known.last_day, today, *since[key].values() if key in since else ())
+                moved = since.get(key, ())
+                last = max(known.last_day, today, *(cell.measures[m].days[-1] for m in moved))
                 if key not in overlay.doubtful and (
                     last == known.last_day or rules.control_period(last) == period
                 ):

@@ -136,14 +136,13 @@ async def check(
 
 
 async def _logs(connection: Any, tell: Callable[[], None]) -> AsyncIterator[_Log]:
-    """Yield every log that has a head, walked to its end; the rulebook, of year 0, is first.
+    """Yield every log that has a head, walked to its end; `tell` is called for each event.
 
-    `tell` is called for each event.
-
-    One reading a year, in the order of the key, however many logs there are.
+    The rulebook is first: its rules judge all others. One reading a year, in the order of the key,
+    however many logs there are.
     """
     heads = [Head(**dict(row)) for row in await connection.fetch(sql("queries/all_heads"))]
-    heads.sort(key=lambda head: (head.year, head.region, head.log))
+    heads.sort(key=lambda head: (head.code != RULEBOOK, head.year, head.region, head.log))
     regions, rules = {head.code: head.region for head in heads}, [Rules()]
     for year, own in groupby(heads, key=lambda head: head.year):
         logs = (_Log(head, regions, rules) for head in own)

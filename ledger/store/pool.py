@@ -106,6 +106,9 @@ class Database:
         A statement that takes longer than `answer_seconds` counts as lost.
         """
         settings = {"idle_in_transaction_session_timeout": f"{int(IDLE_SECONDS * 1000)}ms"}
+        if answer_seconds is not None:
+            # Between two calls that were sent together the server is not "idle in transaction".
+            settings["transaction_timeout"] = f"{int(2 * answer_seconds * 1000)}ms"
         return await asyncpg.connect(
             self.dsn, server_settings={**_settings(role), **settings},
             command_timeout=answer_seconds, timeout=10,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.cells import BUDGET
 from tests.instruments.asks import (
     APPROVED,
     P,
@@ -105,6 +106,17 @@ def test_each_day_is_judged_by_the_control_in_force_on_it(first, later, then):
                  jurisdiction=custom("yes", extra, cash=first))  # fmt: skip
     book.checked = False
     book.when("2025-03-10", pay(P, 100, value_date="2025-02-01"), then)
+
+
+@pytest.mark.parametrize(("first", "later", "bit"), [("off", "stop", 32), ("stop", "off", 0)])
+def test_what_guards_a_cell_follows_its_plan_into_another_period(first, later, bit):
+    """The receipts plan reaches July, where another control is in force, by one command."""
+    extra = {"control": "plan-balance", "mode": later, "since": "2025-07-01"}
+    book = given(*APPROVED, ("2025-01-10", set_plan(plan_of(R, receipts={1: 100}))),
+                 jurisdiction=custom("yes", extra, plan_balance=first))  # fmt: skip
+    decision = book.when("2025-01-11", change_plan(plan_of(R, receipts={2: 100, 12: 100})))
+    [own] = decision.guards.values()
+    assert own[BUDGET][0] & 32 == bit
 
 
 def test_a_plan_balance_holds_from_the_first_receipts_plan_on():

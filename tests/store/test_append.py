@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from ledger import decision
@@ -471,3 +472,14 @@ async def test_receipts_on_lines_used_for_the_first_time_are_numbered(ledger, ds
     assert [row["line"] for row in rows] == list(range(1, 9))
     assert [row["path"] for row in rows][:3] == [REVENUE, SPENDING, TRANSFERS]
     await assert_sound(dsn)
+
+
+async def test_the_server_ends_a_transaction_that_a_client_left_half_sent(ledger):
+    connection = await ledger.database.listen("writer", answer_seconds=0.2)
+    try:
+        await connection.execute("BEGIN")
+        await asyncio.sleep(1)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await connection.execute("SELECT 1")
+    finally:
+        await connection.close(timeout=5)
