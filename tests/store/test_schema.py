@@ -264,6 +264,8 @@ async def test_a_new_year_waits_for_no_append_under_way(dsn, clock):
             await accepted(ledger, pay(RAYON))
     await busy.rollback()
     await connection.close()
+    [stored] = await query(dsn, "SELECT count(*) AS events FROM ledger.events_2033")
+    assert stored["events"] == 1
 
 
 async def test_two_processes_make_a_new_year_at_once(dsn, clock):
