@@ -5,7 +5,8 @@ DROP FUNCTION IF EXISTS ledger.append;
 DROP VIEW ledger.stored_events;
 CREATE SCHEMA ledger_before_0007;
 ALTER TABLE ledger.events SET SCHEMA ledger_before_0007;
--- A partition does not follow its table.
+-- A partition does not follow its table. All go before the new table is made: names of constraints
+-- are chosen in sight of the old ones.
 DO $do$
 DECLARE
     old regclass;
