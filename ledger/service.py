@@ -27,6 +27,7 @@ from ledger.store.read import (
     read_feed,
 )
 from ledger.store.sequencer import Sequencer
+from ledger.store.waiting import Long
 
 Clock = Callable[[], int]
 
@@ -93,13 +94,14 @@ class Ledger:
         return read_command(document, digits=self.digits, seal=seal)
 
     async def submit(
-        self, commands: Sequence[Command], *, atomic: bool = False
+        self, commands: Sequence[Command], *, atomic: bool = False, long: Long | None = None
     ) -> list[Answer | LedgerError]:
         """Decide commands in order; one result each, an error only of what cannot be decided.
 
-        Raises `Overloaded` or `Unavailable` when nothing was taken.
+        Parts of one `long` request are decided in the order in which they are submitted, and none
+        after one that was not decided. Raises `Overloaded` or `Unavailable` when nothing was taken.
         """
-        return await self.appender.submit(commands, atomic=atomic)
+        return await self.appender.submit(commands, atomic=atomic, long=long)
 
     async def answer(self, budget: str, command_id: UUID) -> Answer:
         """Return the stored answer to a command. Raises `NotFound`."""

@@ -22,10 +22,11 @@ from api.parts import ledger_of, receipting_of
 from api.problems import Problem
 from api.routes.commands import BODY, verdict
 from api.routes.receipts import Issue, Wanted, receipts
-from ledger.errors import Invalid, LedgerError, OutcomeUnknown, RetryLater, Unavailable
+from ledger.errors import Invalid, LedgerError
 from ledger.events import Command
 from ledger.service import Ledger
 from ledger.store.answers import Answer
+from ledger.store.waiting import Long
 
 router = APIRouter(tags=["commands"], route_class=StrictRoute)
 COMMANDS_MAX = 10_000
@@ -119,21 +120,20 @@ async def _streamed(
 ) -> AsyncIterator[bytes]:
     """Decide chunk after chunk, some ahead of the answers; keep the order of the commands.
 
-    Once a chunk could not be decided, no later one is handed to the ledger.
+    Once a chunk could not be decided, no later one is.
     """
     under_way: deque[tuple[list[Command | Problem], int, asyncio.Future[Results]]] = deque()
-    stopped: list[LedgerError] = []
+    long = Long()
 
     async def oldest() -> bytes:
         read, first, task = under_way.popleft()
         results = await task
-        stopped.extend(r for r in results if isinstance(r, (RetryLater, OutcomeUnknown)))
         return _verdicts(ledger, read, results, first, await _signed(results, sign))
 
     for start in range(0, len(entries), CHUNK):
         read = [_read(ledger, entry) for entry in entries[start : start + CHUNK]]
         commands = [item for item in read if not isinstance(item, Problem)]
-        task = asyncio.ensure_future(_submit(ledger, commands, stopped))
+        task = asyncio.ensure_future(_submit(ledger, commands, long=long))
         under_way.append((read, start + 1, task))
         await asyncio.sleep(0)  # the task runs to its place in the queue
         while under_way and (len(under_way) >= AHEAD or under_way[0][2].done()):
@@ -143,14 +143,11 @@ async def _streamed(
 
 
 async def _submit(
-    ledger: Ledger, commands: list[Command], stopped: Sequence[LedgerError] = (), *,
-    atomic: bool = False,
-) -> Results:  # fmt: skip
+    ledger: Ledger, commands: list[Command], *, atomic: bool = False, long: Long | None = None
+) -> Results:
     """Submit commands; what the ledger does not take is the answer of each."""
-    if stopped:
-        return [Unavailable("an earlier command of the batch could not be decided")] * len(commands)
     try:
-        return await ledger.submit(commands, atomic=atomic)
+        return await ledger.submit(commands, atomic=atomic, long=long)
     except LedgerError as error:
         return [error] * len(commands)
 

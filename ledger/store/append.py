@@ -29,7 +29,7 @@ from ledger.store.answers import Recent
 from ledger.store.attempt import Attempt, Sent
 from ledger.store.cache import Cache
 from ledger.store.pool import CONFLICT, Database, is_lost
-from ledger.store.waiting import BATCH, Item, Result, Waiting
+from ledger.store.waiting import BATCH, Item, Long, Result, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -112,29 +112,40 @@ class Appender:
             self._task = None
         self._disconnect()
 
-    async def submit(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Result]:
+    async def submit(
+        self, commands: Sequence[Command], *, atomic: bool = False, long: Long | None = None
+    ) -> list[Result]:
         """Decide commands in their order; return one result each.
 
-        Raises `Overloaded` when the queue is full: nothing of the request was taken.
+        `long` names the request that they are a part of. Raises `Overloaded` when the queue is
+        full: none of the commands was taken.
         """
         if self._closing or self._task is None:
             msg = "the ledger is stopping"
             raise Unavailable(msg)
         if self._waiting and self._waiting + len(commands) > self.queue_commands_max:
+            if long is not None:
+                long.breaks(long.parts)
             msg = f"{self._waiting} commands are waiting"
             raise Overloaded(msg, waiting=self._waiting)
         size = len(commands) if atomic else BATCH
-        parts = [self._put(commands[start : start + size], atomic=atomic)
+        if len(commands) > size:
+            long = long or Long()
+        parts = [self._put(commands[start : start + size], atomic=atomic, long=long)
                  for start in range(0, len(commands), size or 1)]  # fmt: skip
         if len(parts) == 1:
             return await parts[0]
         return [result for part in await asyncio.gather(*parts) for result in part]
 
-    def _put(self, commands: Sequence[Command], *, atomic: bool) -> asyncio.Future[list[Result]]:
+    def _put(
+        self, commands: Sequence[Command], *, atomic: bool, long: Long | None
+    ) -> asyncio.Future[list[Result]]:
         """Put commands that are decided together into the queue."""
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
         head = self.cache.heads.get(commands[0].budget) if commands else None
-        item = Item(commands, atomic, done, [None] * len(commands))
+        item = Item(commands, atomic, done, [None] * len(commands), long)
+        if long is not None:
+            item.part, long.parts = long.parts, long.parts + 1
         self._queue.put(item, head.region if head else 0)
         self._waiting += len(commands)
         self._wake.set()
@@ -170,7 +181,7 @@ class Appender:
         """Decide a batch without a lock; None for one that must go the careful way."""
         now = asyncio.get_running_loop().time()
         if now < self._rival_until or any(
-            item.atomic or any(map(_is_special, item.commands)) for item in items
+            item.atomic or item.is_cut_off or any(map(_is_special, item.commands)) for item in items
         ):
             return None
         try:
@@ -209,6 +220,9 @@ class Appender:
 
     async def _handle(self, items: Sequence[Item], sent: Sent, *, look: bool = False) -> None:
         """Process a batch; where one command makes it fail, halve it until that one is alone."""
+        items = _cut(items, sent)
+        if not items:
+            return
         try:
             await self._process(items, sent, look=look)
         except (RetryLater, OutcomeUnknown) as error:
@@ -314,6 +328,15 @@ def _is_special(asked: Command) -> bool:
             or asked.erases)  # fmt: skip
 
 
+def _cut(items: Sequence[Item], sent: Sent) -> list[Item]:
+    """Answer the parts of requests of which an earlier part was not decided; return the others."""
+    text = "an earlier command of the request could not be decided"
+    for item in items:
+        if item.is_cut_off:
+            item.finish(OutcomeUnknown(text) if sent else Unavailable(text))
+    return [item for item in items if not item.is_cut_off]
+
+
 def _halves(items: Sequence[Item]) -> Iterator[list[Item]]:
     """Yield a failed batch as two smaller ones, nothing where it cannot be divided."""
     if len(items) > 1:
@@ -322,10 +345,11 @@ def _halves(items: Sequence[Item]) -> Iterator[list[Item]]:
         yield list(items[half:])
     elif len(items[0].commands) > 1 and not items[0].atomic:
         whole, half = items[0], len(items[0].commands) // 2
-        loop = asyncio.get_running_loop()
+        loop, long = asyncio.get_running_loop(), items[0].long or Long()
         for part in (slice(0, half), slice(half, None)):
             done: asyncio.Future[list[Result]] = loop.create_future()
-            yield [Item(whole.commands[part], whole.atomic, done, whole.results[part])]
+            yield [Item(whole.commands[part], whole.atomic, done, whole.results[part], long,
+                        whole.part)]  # fmt: skip
 
 
 def _join(items: Sequence[Item], parts: Sequence[Sequence[Item]]) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger.errors import Broken, LedgerError
+from ledger.errors import Broken, LedgerError, OutcomeUnknown, RetryLater
 from ledger.events import Command
 from ledger.store.answers import Answer
 
@@ -20,6 +20,22 @@ BATCH = 512
 """Most commands decided and written together (a larger atomic request stays whole)."""
 HALVED = 64
 """Fewer waiting commands than this are taken all at once."""
+UNDECIDED = RetryLater, OutcomeUnknown
+LONG = -1
+"""Where parts of long requests wait, instead of with a region: one part may need an earlier one."""
+
+
+@dataclass
+class Long:
+    """A request that comes in parts: decided in their order, and none after one that was not."""
+
+    parts: int = 0
+    broken: int | None = None
+    """The first part with a command that could not be decided (`RetryLater`, `OutcomeUnknown`)."""
+
+    def breaks(self, part: int) -> None:
+        """Take a part as not decided."""
+        self.broken = part if self.broken is None else min(part, self.broken)
 
 
 @dataclass
@@ -30,12 +46,21 @@ class Item:
     atomic: bool
     done: asyncio.Future[list[Result]]
     results: list[Result | None]
+    long: Long | None = None
+    """The request that this is a part of."""
+    part: int = 0
     pending: dict[int, Result] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
         """Tell whether a command has no result yet."""
         return None in self.results
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether an earlier part of the request could not be decided."""
+        broken = self.long.broken if self.long is not None else None
+        return broken is not None and broken <= self.part
 
     def open_commands(self) -> list[Command]:
         """Return the commands without a result."""
@@ -44,9 +69,11 @@ class Item:
 
     def finish(self, otherwise: LedgerError | None = None) -> None:
         """Hand out the results; `otherwise` stands for those that are still open."""
+        results = [result or otherwise or Broken("no result") for result in self.results]
+        if self.long is not None and any(isinstance(r, UNDECIDED) for r in results):
+            self.long.breaks(self.part)
         if not self.done.done():
-            self.done.set_result([result or otherwise or Broken("no result")
-                                  for result in self.results])  # fmt: skip
+            self.done.set_result(results)
 
 
 class Waiting:
@@ -59,7 +86,7 @@ class Waiting:
 
     def put(self, item: Item, region: int) -> None:
         """Add a request."""
-        self._regions.setdefault(region, deque()).append(item)
+        self._regions.setdefault(LONG if item.long else region, deque()).append(item)
         self.commands += len(item.commands)
         self.items += 1
 

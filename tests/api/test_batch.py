@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from api.routes import batch
 from api.routes.batch import CHUNK, COMMANDS_MAX
 
 BUDGET, TAX, PAID = "KZ-2025-batch", ["revenue", "1"], ["expenditure", "01"]
@@ -176,3 +177,18 @@ async def test_full_queue_is_answered_and_nothing_is_taken(service, receipt, mon
     assert int(answer.headers["retry-after"]) >= 1
     assert await service.events() == before
     assert UUID(verdicts[0]["command_id"])
+
+
+async def test_nothing_is_decided_after_a_command_that_the_queue_did_not_take(
+    service, receipt, monkeypatch
+):
+    monkeypatch.setattr(batch, "CHUNK", 2)
+    documents = [receipt() for _ in range(20)]
+    with monkeypatch.context() as full:
+        full.setattr(service.app.state.running.ledger.appender, "queue_commands_max", 3)
+        before = await service.events()
+        verdicts = await post(service, documents)
+    assert [v["status"] for v in verdicts] == ["accepted"] * 2 + [503] * 18
+    assert await service.events() == before + 2
+    again = await post(service, documents)
+    assert [v["replayed"] for v in again] == [True] * 2 + [False] * 18

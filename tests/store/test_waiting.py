@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.store.waiting import BATCH, HALVED, Item, Waiting
+from ledger.store.waiting import BATCH, HALVED, Item, Long, Waiting
 
 
 def item(region: int, number: int, size: int = 1, *, atomic: bool = False) -> Item:
@@ -79,3 +79,29 @@ def test_an_atomic_request_larger_than_a_batch_stays_whole(place):
     waiting, made = put_all(items)
     taken = [waiting.take(whole=True), waiting.take(whole=True)]
     assert taken == [[made[0]], [made[1]]]
+
+
+def test_parts_of_a_request_keep_their_order_whatever_region_they_begin_with():
+    waiting, long = Waiting(), Long()
+    waiting.put(item(2, 0), 2)
+    parts = [item(region, number, BATCH - 1) for number, region in enumerate((1, 2, 3, 1))]
+    for part in parts:
+        part.long = long
+        waiting.put(part, part.commands[0].region)
+    taken = []
+    while waiting.items:
+        taken += [one for one in waiting.take(whole=True) if one.long]
+    assert list(map(id, taken)) == list(map(id, parts))
+
+
+def test_what_could_not_be_decided_cuts_off_the_later_parts_only():
+    long = Long()
+    parts = [item(0, number) for number in range(4)]
+    for number, part in enumerate(parts):
+        part.long, part.part = long, number
+    long.breaks(2)
+    assert [part.is_cut_off for part in parts] == [False, False, True, True]
+    long.breaks(3)
+    assert long.broken == 2
+    long.breaks(1)
+    assert [part.is_cut_off for part in parts] == [False, True, True, True]
