@@ -8,14 +8,14 @@ later instant would break. Everything here is immutable and pure.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from ledger.errors import Refuse
 from ledger.events import Event, Movement
+from ledger.timelines import ZERO, Missing, Timeline, Unloaded
 
 Key = tuple[str, Any]
 """Address of a cell in its budget: (kind, id); kinds are "budget", "line", "contract",
@@ -32,82 +32,6 @@ SUM_MAX = 2**63 - 1
 MONTH = "@"
 """Separates plan and month in the measures that keep a line's own plan: `plan_payments@2025-01`,
 a timeline by the day from which each change counts."""
-
-
-class Timeline:
-    """Sums of one measure by effective day: `days` ascending ordinals, `sums` cumulative."""
-
-    __slots__ = ("days", "sums")
-
-    def __init__(self, days: tuple[int, ...] = (), sums: tuple[int, ...] = ()) -> None:
-        """Take ascending day ordinals and the cumulative sum from each day on."""
-        self.days = days
-        self.sums = sums
-
-    @property
-    def total(self) -> int:
-        """Sum over the whole year."""
-        return self.sums[-1] if self.sums else 0
-
-    @property
-    def last_day(self) -> int:
-        """Last day with a change, 0 for none."""
-        return self.days[-1] if self.days else 0
-
-    def at(self, day: int) -> int:
-        """Sum of all changes effective by a day."""
-        place = bisect_right(self.days, day)
-        return self.sums[place - 1] if place else 0
-
-    def least(self, since: int) -> int:
-        """Smallest sum on a day or any later one."""
-        place = bisect_right(self.days, since)
-        if place == len(self.days):
-            return self.total
-        return min(self.sums[place - 1 :]) if place else min(0, *self.sums)
-
-    def add(self, day: int, amount: int) -> Timeline:
-        """Return the timeline with one more change."""
-        days, sums = self.days, self.sums
-        if not days:
-            return Timeline((day,), (amount,))
-        if day == days[-1]:
-            return Timeline(days, (*sums[:-1], sums[-1] + amount))
-        if day > days[-1]:
-            return Timeline((*days, day), (*sums, sums[-1] + amount))
-        place = bisect_right(days, day)
-        if place and days[place - 1] == day:
-            tail = tuple(total + amount for total in sums[place - 1 :])
-            return Timeline(days, sums[: place - 1] + tail)
-        before = sums[place - 1] if place else 0
-        tail = tuple(total + amount for total in sums[place:])
-        return Timeline(
-            (*days[:place], day, *days[place:]), (*sums[:place], before + amount, *tail)
-        )
-
-    def plus(self, other: Timeline) -> Timeline:
-        """Return the sum of two timelines."""
-        result = self
-        previous = 0
-        for day, total in zip(other.days, other.sums, strict=True):
-            result = result.add(day, total - previous)
-            previous = total
-        return result
-
-    def __eq__(self, other: object) -> bool:
-        """Compare by content."""
-        return isinstance(other, Timeline) and (self.days, self.sums) == (other.days, other.sums)
-
-    def __hash__(self) -> int:
-        """Hash by content."""
-        return hash((self.days, self.sums))
-
-    def __repr__(self) -> str:
-        """Show days and sums."""
-        return f"Timeline({self.days}, {self.sums})"
-
-
-ZERO = Timeline()
 NOTHING: Mapping[str, Any] = {}
 """The facts and measures of a new cell; never changed in place."""
 
@@ -187,26 +111,56 @@ class Cell:
 
     def encode(self) -> bytes:
         """Write facts and timelines as the stored bytes of the cell."""
-        lines = {name: [line.days, line.sums] for name, line in self.measures.items()}
+        lines = {name: [line.days, line.sums] if line.past is None else [line.days, line.sums, 1]
+                 for name, line in self.measures.items()}  # fmt: skip
         return orjson.dumps([self.facts, lines], option=orjson.OPT_SORT_KEYS)
 
     @classmethod
-    def read(cls, key: Key, number: int, stored: bytes) -> Cell:
-        """Read a stored cell."""
+    def read(cls, key: Key, number: int, stored: bytes, code: str = "") -> Cell:
+        """Read a stored cell of a budget; older days are loaded when they are needed."""
         facts, lines = orjson.loads(stored)
-        measures = {name: Timeline(tuple(days), tuple(sums)) for name, (days, sums) in
-                    lines.items()}  # fmt: skip
+        past = Unloaded(code, key)
+        measures = {name: Timeline(tuple(days), tuple(sums), past if more else None)
+                    for name, (days, sums, *more) in lines.items()}  # fmt: skip
         return cls(key=key, number=number, facts=facts, measures=measures)
 
+    @property
+    def has_past(self) -> bool:
+        """Tell whether a timeline has older days apart."""
+        return any(line.past is not None for line in self.measures.values())
 
-class Missing(Exception):
-    """Raised when a decision needs a cell that is not loaded; the store loads it and retries."""
+    def on(self, past: Mapping[str, Sequence[Timeline]]) -> Cell:
+        """Return the cell with the stored parts of its past, by measure and in order.
 
-    def __init__(self, code: str, key: Key | None) -> None:
-        """Name the budget and the cell (None = all lines of the budget)."""
-        super().__init__(code, key)
-        self.code = code
-        self.key = key
+        Parts that are not stored yet stand in the cell already.
+        """
+        measures = {}
+        for name, line in self.measures.items():
+            *_, oldest = line, *line.parts()
+            measures[name] = line
+            if isinstance(oldest.past, Unloaded):
+                chain = None
+                for part in past.get(name, ()):
+                    if part.last_day < oldest.days[0]:
+                        chain = Timeline(part.days, part.sums, chain)
+                measures[name] = line.on(chain)
+        return self._with(measures)
+
+    def whole(self) -> Cell:
+        """Return the cell with no day cut off."""
+        return self._with({name: Timeline(*line.whole()) for name, line in self.measures.items()})
+
+    def unloaded(self, code: str) -> Cell:
+        """Return the cell without its past, which is stored."""
+        past = Unloaded(code, self.key)
+        return self._with({name: Timeline(line.days, line.sums, past) if line.past else line
+                           for name, line in self.measures.items()})  # fmt: skip
+
+    def _with(self, measures: Mapping[str, Timeline]) -> Cell:
+        """Return the cell with measures of the same content."""
+        cell = Cell(key=self.key, number=self.number, facts=self.facts, measures=measures)
+        cell.guarded = self.guarded
+        return cell
 
 
 class Paid(NamedTuple):
@@ -317,12 +271,16 @@ class BudgetState:
 
 
 class Overlay:
-    """Cells changed by the events of one command, on top of a budget's state."""
+    """Cells changed by the events of one command, on top of a budget's state.
 
-    __slots__ = ("base", "changed", "doubtful", "opened", "paid", "since")
+    `aged` names the cells and measures with another past than before.
+    """
+
+    __slots__ = ("aged", "base", "changed", "doubtful", "opened", "paid", "since")
 
     def __init__(self, base: BudgetState) -> None:
         """Start without changes."""
+        self.aged: set[tuple[Key, str]] = set()
         self.base = base
         self.changed: dict[Key, Cell] = {}
         self.since: dict[Key, dict[str, int]] = {}
@@ -394,10 +352,14 @@ class Overlay:
         return self.get(key) or Cell(key=key)
 
     def _add(self, key: Key, measure: str, day: int, amount: int) -> None:
-        cell = (self.get(key) or Cell(key=key)).add(measure, day, amount)
+        before = self.get(key) or Cell(key=key)
+        cell = before.add(measure, day, amount)
         line = cell.measures[measure]
+        if line.past is not None and line.past is not before.timeline(measure).past:
+            self.aged.add((key, measure))
         if day != line.days[-1]:
-            low, high = min(line.sums), max(line.sums)
+            sums = line.sums if day >= line.days[0] else line.whole()[1]
+            low, high = min(sums), max(sums)
         else:
             low = high = line.sums[-1]
         if low < -SUM_MAX or high > SUM_MAX:
@@ -431,6 +393,8 @@ class Overlay:
                 if MONTH in measure:
                     continue
                 merged = cell.timeline(measure).plus(timeline)
+                if merged.past is not None:
+                    self.aged.add((key, measure))
                 cell = Cell(
                     key=key, number=cell.number, measures={**cell.measures, measure: merged}
                 )

@@ -6,25 +6,23 @@ the control in force on it (stop, warn or off, with a tolerance). Pure.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 from ledger.cells import (
     BUDGET,
-    ZERO,
     BudgetState,
     Cell,
     Guarded,
     Key,
     Overlay,
-    Timeline,
     subject,
 )
 from ledger.errors import BrokenLimit
 from ledger.events import MEASURES
 from ledger.rules import Rules
+from ledger.timelines import ZERO, Timeline
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,7 @@ def shortfalls(cell: Cell, limit: Limit, since: int) -> Iterator[tuple[int, int]
     cap = cell.measures.get(limit.cap, ZERO)
     use = cell.measures.get(limit.use, ZERO) if limit.use else ZERO
     sign = -1 if cell.facts.get("contra") else 1
-    later = {since, *cap.days[bisect_right(cap.days, since):],
-             *use.days[bisect_right(use.days, since):]}  # fmt: skip
-    for day in sorted(later):
+    for day in sorted({since, *cap.after(since), *use.after(since)}):
         left = sign * (cap.at(day) - use.at(day))
         if left < 0:
             yield day, left
@@ -183,7 +179,7 @@ def _check_limit(
     hardest = "off"
     after, before = overlay.changed[key], overlay.base.standing(key)
     if limit.use in after.measures and (before is None or limit.cap not in before.measures):
-        since = min(since, after.measures[limit.use].days[0])
+        since = min(since, after.measures[limit.use].whole()[0][0])
     for day, left in shortfalls(after, limit, since):
         mode, tolerance = _mode(overlay, rules, limit, day)
         if mode == "off" or left >= -tolerance:

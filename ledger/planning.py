@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ledger.cells import MONTH, ZERO
+from ledger.cells import MONTH
 from ledger.dates import month_start
 from ledger.errors import Refuse
 from ledger.events import Event, Movement, event
 from ledger.terms import Change, Day, LinePlan, Month, MonthAmount, Name, Path
+from ledger.timelines import ZERO
 
 if TYPE_CHECKING:
     from ledger.decision import Case
@@ -128,7 +129,7 @@ def _replacing(
         timeline = current.get(month, ZERO)
         start = max(effective, month_start(month)).toordinal()
         given = 0
-        for day in (start, *(d for d in timeline.days if d > start)):
+        for day in (start, *timeline.after(start)):
             want = wanted.get(month, 0) - timeline.at(day)
             if want != given:
                 yield month, effective if day == start else date.fromordinal(day), want - given

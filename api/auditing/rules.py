@@ -63,7 +63,7 @@ class KeptState(WholeState):
         self.memory.put(self.code, [
             ("state", {"position": self.position, "head": self.head.hex(),
                        "region": self.region}),
-            *((_name(key), [cell.number, cell.encode().decode()])
+            *((_name(key), [cell.number, cell.whole().encode().decode()])
               for key, cell in cells if cell is not None),
         ])  # fmt: skip
 
@@ -76,7 +76,7 @@ def _name(key: Key) -> str:
 def _read(name: str, value: list[Any]) -> Cell:
     """Read a remembered cell."""
     _, kind, key = name.split(":", 2)
-    return read_cell({"kind": kind, "key": key, "number": value[0], "content": value[1]})
+    return read_cell({"kind": kind, "key": key, "number": value[0], "content": value[1]}, code="")
 
 
 class Decider(Walker):

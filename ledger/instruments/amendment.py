@@ -73,7 +73,7 @@ def steps(cell: Cell, amount: int, since: date) -> Iterator[tuple[date, int, int
     """
     amended, adjusted = cell.timeline("amended"), cell.timeline("adjusted")
     start = since.toordinal()
-    later = sorted({d for d in (*amended.days, *adjusted.days) if d > start})
+    later = sorted({*amended.after(start), *adjusted.after(start)})
     given = (0, 0)
     for day in (start, *later):
         want = (amount - amended.at(day), amount - adjusted.at(day))

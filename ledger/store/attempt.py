@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from ledger.cells import Missing
 from ledger.decision import Decision, decide
 from ledger.errors import Broken, LedgerError, NotFound
 from ledger.events import RULEBOOK, Command, log_id
@@ -23,6 +22,7 @@ from ledger.store.pool import transaction
 from ledger.store.rows import Batch, stage, year_of
 from ledger.store.sql import sql
 from ledger.store.waiting import Item, Result
+from ledger.timelines import Missing
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Attempt:
                 decision = decide(states, asked, self.cache.rules, recorded_at)
                 break
             except Missing as need:
-                await self.cache.load_missing(self._reading, states[need.code], need.key)
+                await self.cache.load_missing(self._reading, states[need.code], need.key, asked)
             except LedgerError as error:
                 return error
             except Exception as error:

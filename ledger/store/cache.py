@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.cells import BudgetState, Key
+from ledger.cells import BUDGET, BudgetState, Key
 from ledger.decision import Decision
 from ledger.events import RULEBOOK, Command, log_id
 from ledger.rules import Rules
@@ -22,12 +22,14 @@ from ledger.store.read import (
     load_key,
     load_keys,
     load_lines,
+    load_past,
     load_rules,
     load_states,
     lock_heads,
     new_state,
     rulebook_head,
 )
+from ledger.timelines import PAST
 
 CACHED_CELLS = 60_000
 """Most cells kept in memory, about 1 kB each (more only while attempts under way need them)."""
@@ -43,6 +45,7 @@ class Mark:
 
     budgets: set[str] = field(default_factory=set)
     payments: list[tuple[BudgetState, Key]] = field(default_factory=list)
+    pasts: list[tuple[BudgetState, Key]] = field(default_factory=list)
 
 
 class Cache:
@@ -117,10 +120,17 @@ class Cache:
             return False
         return state.whole or all(line in state.paths for line in asked.named_lines())
 
-    async def load_missing(self, connection: Any, state: BudgetState, key: Key | None) -> None:
-        """Load one line, contract or payment that a decision asks for, or (None) all lines."""
+    async def load_missing(
+        self, connection: Any, state: BudgetState, key: Key | None, asked: Command
+    ) -> None:
+        """Load what a decision asks for: a line, contract or payment, a past, (None) all lines."""
         if key is None:
             await load_lines(connection, [state])
+            return
+        if key[0] == PAST:
+            near = [found for code, found in _named(asked) if code == state.code]
+            loaded = await load_past(connection, state, {key[1], BUDGET, *near})
+            self._marks[-1].pasts += [(state, found) for found in loaded]
             return
         await load_key(connection, state, key)
         if key[0] == "payment":
@@ -149,12 +159,13 @@ class Cache:
         return states
 
     def take(self, decision: Decision) -> None:
-        """Take a staged change of the rulebook and payments into account."""
-        payments = self._marks[-1].payments
+        """Take a staged change of the rulebook, payments and pasts into account."""
+        payments, pasts = self._marks[-1].payments, self._marks[-1].pasts
         for overlay in decision.overlays.values():
             if overlay.paid is not None:
                 payments.append((overlay.base, ("payment", overlay.paid.id)))
             payments += [(overlay.base, key) for key in overlay.changed if key[0] == "payment"]
+            pasts += [(overlay.base, key) for key, _ in overlay.aged]
         if decision.command.budget == RULEBOOK:
             for fact in decision.events:
                 self.rules = fold_rule(self.rules, fact)
@@ -184,18 +195,23 @@ class Cache:
     def settle(self) -> None:
         """Take the oldest attempt as written; keep memory bounded.
 
-        Payments are forgotten at once, but not those that an attempt under way has changed: what
-        is stored of them is older. When there are too many cells, the budgets that
+        Payments and pasts are forgotten at once, but not those that an attempt under way has
+        changed: what is stored of them is older. When there are too many cells, the budgets that
         were not used for the longest time go, but none that an attempt under way has touched.
         """
         self._rules_before = self.rules
         if self._marks:
-            written = self._marks.popleft().payments
+            written = self._marks.popleft()
             waiting = {(state.code, key) for mark in self._marks for state, key in mark.payments}
-            for state, key in written:
+            for state, key in written.payments:
                 if (state.code, key) not in waiting:
                     state.cells.pop(key, None)
                     state.paid.pop(key[1], None)
+            waiting = {(state.code, key) for mark in self._marks for state, key in mark.pasts}
+            for state, key in written.pasts:
+                cell = state.cells.get(key)
+                if cell is not None and (state.code, key) not in waiting:
+                    state.cells[key] = cell.unloaded(state.code)
         self._settled += 1
         if self._settled % TRIM_EVERY:
             return

@@ -14,13 +14,14 @@ import asyncpg
 import ledger.instruments  # noqa: F401 - fills the registry of events
 from ledger.cells import BUDGET, BudgetState, Cell, Key, Overlay
 from ledger.errors import Broken, LedgerError
-from ledger.events import MEASURES, RULEBOOK, Event, decode, link, log_id
+from ledger.events import MEASURES, RULEBOOK, Event, canonical, decode, link, log_id
 from ledger.limits import guards
 from ledger.rules import Rules
-from ledger.store.read import Head, fold_rule
+from ledger.store.read import Head, fold_rule, read_past
 from ledger.store.rows import CELL_MEASURES, NUMBER_MAX, key_text
 from ledger.store.sql import sql
 from ledger.store.tree_check import check_tree
+from ledger.timelines import Timeline
 
 SERVER_MAJOR_MIN = 17
 """Oldest server with the builtin locale provider."""
@@ -313,15 +314,19 @@ class _Log:
             )
         ]
 
-    def check_cells(self, stored: Iterable[Any]) -> Iterator[Finding]:
+    def check_cells(self, stored: Iterable[Any], past: Iterable[Any]) -> Iterator[Finding]:
         """Yield stored cells that are not what the events sum up to, and such as are missing."""
+        pasts: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        for row in past:
+            pasts[row["kind"], row["key"]].append(row)
         computed = {(key[0], key_text(key)): cell for key, cell in self.state.cells.items()
                     if cell is not None}  # fmt: skip
         asked, code = self.guards(), self.head.code
         for row in stored:
-            cell = computed.pop((row["kind"], row["key"]), None)
+            place = row["kind"], row["key"]
+            cell = computed.pop(place, None)
             name = f"{row['kind']} {row['key']}"
-            if cell is None or not _same(row, cell):
+            if cell is None or not _same(row, cell, pasts.pop(place, ())):
                 yield Finding(code="cell-differs", budget=code,
                               message=f"the cell {name} is not the sum of its events")  # fmt: skip
             elif wrong := _wrong_guards(row, asked.get(cell.key)):
@@ -329,6 +334,9 @@ class _Log:
                               position=self.changes[cell.key].position)  # fmt: skip
         for kind, key in computed:
             yield Finding(code="cell-missing", budget=code, message=f"no cell {kind} {key}")
+        for kind, key in pasts:
+            yield Finding(code="cell-differs", budget=code,
+                          message=f"older days of {kind} {key}, which is no cell")  # fmt: skip
 
     def check_lines(self, stored: Iterable[Any]) -> Iterator[Finding]:
         """Yield a finding where the stored dictionary of lines is not what the events opened."""
@@ -347,22 +355,46 @@ class _Log:
 async def _check_cells(connection: Any, logs: Sequence[_Log]) -> list[Finding]:
     """Return the findings of walked logs, and the cells and lines that differ from their events."""
     places = [log.head.region for log in logs], [log.head.log for log in logs]
-    cells: dict[tuple[int, int], list[Any]] = defaultdict(list)
-    lines: dict[tuple[int, int], list[Any]] = defaultdict(list)
-    for name, found in (("check_cells", cells), ("check_lines", lines)):
+    cells, past, lines = (defaultdict[tuple[int, int], list[Any]](list) for _ in range(3))
+    for name, found in (("check_cells", cells), ("check_past", past), ("check_lines", lines)):
         for row in await connection.fetch(sql(f"queries/{name}"), *places):
             found[row["region"], row["log"]].append(row)
     return [finding for log in logs for finding in (
-        *log.findings, *log.check_head(), *log.check_cells(cells[log.place]),
+        *log.findings, *log.check_head(), *log.check_cells(cells[log.place], past[log.place]),
         *log.check_lines(lines[log.place]))]  # fmt: skip
 
 
-def _same(row: Any, cell: Cell) -> bool:
-    """Tell whether a stored cell is the computed one."""
+def _same(row: Any, cell: Cell, past: Sequence[Any]) -> bool:
+    """Tell whether a stored cell, with the parts of its past, is the computed one."""
     return (
-        cell.encode() == row["content"] and cell.number == row["number"]
+        cell.number == row["number"]
         and all(row[name] == cell.total(name) for name in CELL_MEASURES)
+        and _same_content(row["content"], cell, past)
+    )
+
+
+def _same_content(content: bytes, cell: Cell, past: Sequence[Any]) -> bool:
+    """Tell whether facts and timelines are stored as computed, wherever days are cut off."""
+    if not past and cell.encode() == content:
+        return all(line.past is None for line in cell.measures.values())
+    try:
+        bare, parts = Cell.read(cell.key, cell.number, content), read_past(past)
+        stored = bare.on(parts)
+    except (ValueError, TypeError):
+        return False
+    return (
+        stored == cell and bare.encode() == content
+        and parts.keys() == {name for name, line in bare.measures.items() if line.past}
+        and all(row["last_day"] == part.last_day and row["content"] == canonical(
+            [part.days, part.sums]) for row, part in _pairs(past, parts))
     )  # fmt: skip
+
+
+def _pairs(
+    past: Sequence[Any], parts: Mapping[str, Sequence[Timeline]]
+) -> Iterator[tuple[Any, Timeline]]:
+    """Yield each stored part of a past beside what was read of it."""
+    return zip(past, (part for found in parts.values() for part in found), strict=True)
 
 
 def _wrong_guards(row: Any, asked: tuple[int, int] | None) -> str:

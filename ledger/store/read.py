@@ -13,6 +13,7 @@ from ledger.cells import BUDGET, BudgetState, Cell, Key, Paid
 from ledger.events import RULEBOOK, Event, canonical, decode, log_id
 from ledger.rules import Rules
 from ledger.store.sql import sql
+from ledger.timelines import Timeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ async def load_states(connection: Any, heads: Iterable[Head]) -> dict[str, Budge
             head = Head(**{name: row[name] for name in Head.__dataclass_fields__})
             state = states[head.code] = new_state(head, whole=False)
         if row["kind"] is not None:
-            cell = read_cell(row)
+            cell = read_cell(row, state.code)
             state.cells[cell.key] = cell
     return states
 
@@ -89,9 +90,10 @@ async def load_lines(connection: Any, states: Iterable[BudgetState]) -> None:
     for region in sorted({state.region for state in by_log.values()}):
         logs = [log for log, state in by_log.items() if state.region == region]
         for row in await connection.fetch(sql("queries/load_lines"), region, logs):
-            cell, cells = read_cell(row), by_log[row["log"]].cells
-            if cells.get(cell.key) is None:
-                cells[cell.key] = cell
+            state = by_log[row["log"]]
+            cell = read_cell(row, state.code)
+            if state.cells.get(cell.key) is None:
+                state.cells[cell.key] = cell
     for state in by_log.values():
         state.whole = True
 
@@ -104,10 +106,10 @@ def new_state(head: Head, *, whole: bool = True) -> BudgetState:
     return state
 
 
-def read_cell(row: Mapping[str, Any]) -> Cell:
-    """Read a stored cell; a line's key is its path."""
+def read_cell(row: Mapping[str, Any], code: str) -> Cell:
+    """Read a stored cell of a budget; a line's key is its path."""
     ident = tuple(orjson.loads(row["key"])) if row["kind"] == "line" else row["key"]
-    return Cell.read((row["kind"], ident), row["number"], row["content"])
+    return Cell.read((row["kind"], ident), row["number"], row["content"], code)
 
 
 async def load_keys(connection: Any, wanted: Mapping[tuple[int, Key], BudgetState]) -> None:
@@ -120,13 +122,41 @@ async def load_keys(connection: Any, wanted: Mapping[tuple[int, Key], BudgetStat
     for (_, key), state in wanted.items():
         state.cells[key] = None
     for row in rows:
-        cell = read_cell(row)
-        wanted[row["log"], cell.key].cells[cell.key] = cell
+        ident = tuple(orjson.loads(row["key"])) if row["kind"] == "line" else row["key"]
+        state = wanted[row["log"], (row["kind"], ident)]
+        state.cells[row["kind"], ident] = read_cell(row, state.code)
 
 
 def _name(key: Key) -> str:
     """Return the stored key of a cell; a line's path as JSON."""
     return canonical(list(key[1])).decode() if key[0] == "line" else str(key[1])
+
+
+async def load_past(connection: Any, state: BudgetState, keys: Iterable[Key]) -> list[Key]:
+    """Load the older days of cells; return the cells that have any.
+
+    Those that are not stored yet stay as they are.
+    """
+    found = {(key[0], _name(key)): cell for key in keys
+             if (cell := state.cells.get(key)) is not None and cell.has_past}  # fmt: skip
+    rows: dict[tuple[str, str], list[Any]] = {place: [] for place in found}
+    stored = await connection.fetch(
+        sql("queries/load_past"), state.region, state.log, *map(list, zip(*found, strict=True))
+    )
+    for row in stored:
+        rows[row["kind"], row["key"]].append(row)
+    for place, cell in found.items():
+        state.cells[cell.key] = cell.on(read_past(rows[place]))
+    return [cell.key for cell in found.values()]
+
+
+def read_past(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Timeline]]:
+    """Read the stored parts of a cell's past, by measure and in order."""
+    found: dict[str, list[Timeline]] = {}
+    for row in rows:
+        days, sums = orjson.loads(row["content"])
+        found.setdefault(row["measure"], []).append(Timeline(tuple(days), tuple(sums)))
+    return found
 
 
 async def load_key(connection: Any, state: BudgetState, key: Key) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from ledger.cells import BUDGET, BudgetState, Cell, Key, Overlay
@@ -19,6 +20,7 @@ from ledger.events import (
     link,
     log_id,
 )
+from ledger.timelines import ZERO, Timeline
 
 CELL_MEASURES = ("adjusted", "plan_receipts", "plan_commitments", "plan_payments", "accepted",
                  "executed", "cash")  # fmt: skip
@@ -72,6 +74,8 @@ LINE_COLUMNS: tuple[Writer, ...] = (numbers, numbers, texts)
 CELL_COLUMNS: tuple[Writer, ...] = (
     numbers, texts, texts, *(numbers for _ in range(3 + len(CELL_MEASURES))), values,
 )  # fmt: skip
+GONE_COLUMNS: tuple[Writer, ...] = (numbers, texts, texts, texts, numbers)
+PAST_COLUMNS: tuple[Writer, ...] = (*GONE_COLUMNS, values)
 NUMBER_MAX = 32_767
 """Where `n` stands still: a smallint. Only a command's first event is looked for by it."""
 NO_PEER = (None, None, None)
@@ -91,6 +95,18 @@ class Batch:
         self.lines: list[tuple[int, int, str]] = []
         self.cells: dict[tuple[int, Key], tuple[Cell, int, int]] = {}
         self.new: set[tuple[int, Key]] = set()
+        self.pasts: dict[tuple[int, Key, str], list[Timeline]] = {}
+        self.gone: dict[tuple[int, Key, str], int] = {}
+
+    def age(self, place: tuple[int, Key, str], old: Timeline, new: Timeline) -> None:
+        """Take the parts of a measure's past that are new; those that they replace will go."""
+        stored = [id(part) for part in old.parts()]
+        parts = list(takewhile(lambda part: id(part) not in stored, new.parts()))
+        since = parts[-1].days[0]
+        if stored and stored[0] not in map(id, new.parts()):
+            self.gone[place] = min(since, self.gone.get(place, since))
+        waiting = self.pasts.get(place, ())
+        self.pasts[place] = parts + [part for part in waiting if part.last_day < since]
 
     def hashes(self) -> dict[tuple[int, int], bytes]:
         """Return the chain hashes of the events by log and position."""
@@ -112,8 +128,24 @@ class Batch:
             self.region, rules_at, rulebook,
             *columns(heads, HEAD_COLUMNS), *columns(self.events, EVENT_COLUMNS),
             *columns(self.lines, LINE_COLUMNS), *columns(stored, CELL_COLUMNS),
-            *columns(new, CELL_COLUMNS),
+            *columns(new, CELL_COLUMNS), *self._past_arguments(),
         ]  # fmt: skip
+
+    def _past_arguments(self) -> list[Any]:
+        """Return what becomes of older days: the pasts that go, and the parts that come."""
+        if not self.pasts:
+            return NO_PASTS
+        gone = [(*_past_place(*place), since) for place, since in self.gone.items()]
+        parts = [
+            (*_past_place(*place), part.last_day, canonical([part.days, part.sums]))
+            for place, found in self.pasts.items() for part in found
+        ]  # fmt: skip
+        return [*columns(gone, GONE_COLUMNS), *columns(parts, PAST_COLUMNS)]
+
+
+def _past_place(log: int, key: Key, measure: str) -> tuple[int, str, str, str]:
+    """Return where the older days of one measure of a cell are stored."""
+    return log, key[0], key_text(key), measure
 
 
 def year_of(state: BudgetState) -> int:
@@ -130,6 +162,9 @@ def columns(rows: Sequence[tuple[Any, ...]], writers: Sequence[Writer]) -> list[
         return [writer(()) for writer in writers]
     turned = zip(*rows, strict=True)
     return [writer(column) for writer, column in zip(writers, turned, strict=True)]
+
+
+NO_PASTS = [*columns((), GONE_COLUMNS), *columns((), PAST_COLUMNS)]
 
 
 def key_text(key: Key) -> str:
@@ -201,6 +236,9 @@ def _stage_cells(overlay: Overlay, batch: Batch, guards: Mapping[Key, tuple[int,
         if kind == "payment":
             batch.new.add(place)
         batch.cells[place] = cell, *guards[key]
+    for key, measure in overlay.aged:
+        before, line = cells.get(key), overlay.changed[key].measures[measure]
+        batch.age((log, key, measure), before.timeline(measure) if before else ZERO, line)
 
 
 def _row(

@@ -177,7 +177,7 @@ def _moved(was: Mapping[str, Any], now: Mapping[str, Any], times: int) -> dict[s
     cell = new
     for measure, line in new.measures.items():
         before, done = old.timeline(measure), 0
-        for day, total in zip(line.days, line.sums, strict=True):
+        for day, total in zip(*line.whole(), strict=True):
             step = total - before.at(day)
             if step != done:
                 cell = cell.add(measure, day, times * (step - done))

@@ -1,16 +1,19 @@
-"""T17: what a decision costs must not grow with its log."""
+"""T17: what a decision costs must grow neither with its log nor with the days of the year."""
 
 from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
+from datetime import date, timedelta
+from random import Random
 
 import asyncpg
 
+from ledger.dates import from_iso
 from ledger.service import Ledger
 from ledger.store.checks import check
 from tests.bench.appending import CALLERS
-from tests.bench.country import Country, documents, read_all
+from tests.bench.country import Country, document, documents, read_all
 from tests.bench.driving import drive
 from tests.bench.filling import Lengthening
 from tests.bench.ground import Ground, clock
@@ -23,6 +26,10 @@ PART = 2_000
 FEW = 60
 """Budgets beside the one that grows."""
 COLD = 5
+MANY = 200
+"""Budgets that have a year behind them."""
+TODAY = date(2025, 12, 20)
+_AHEAD = from_iso(f"{TODAY}T05:00:00Z") - clock()
 
 
 async def _grow(dsn: str, country: Country, length: int) -> int:
@@ -84,4 +91,46 @@ async def t17(ground: Ground) -> list[Row]:
         compared("T17", f"one hot budget, {CALLERS} callers, {name}", "events/s", rounds[1:],
                  must=0.9),
         compared("T17", "  first posting after a start, the same", "ms", cold, less=True),
+        await _year(ground),
     ]  # fmt: skip
+
+
+def _december() -> int:
+    """The clock of a ledger that has the year behind it."""
+    return clock() + _AHEAD
+
+
+def _on(day: date, random: Random, country: Country, code: str) -> dict:
+    """One command of a budget on a day, of the kinds that have no plan ahead of them."""
+    while (found := document(random, country, code, tenge_max=2))["command"] == "ChangePlan":
+        pass
+    dates = {name: str(day) for name in ("value_date", "effective_from") if name in found}
+    return {**found, **dates, "act": {"id": "act", "date": str(day)}}
+
+
+async def _year(ground: Ground) -> Row:
+    """Budgets with postings on each of many days ÷ the same with as many postings on one day."""
+    days = ground.events // 50
+    rounds: list[tuple[float, float]] = []
+    async with AsyncExitStack() as stack:
+        ledgers = []
+        for spread in (1, 0):
+            dsn, country = await stack.enter_async_context(ground.country(20, MANY))
+            ledger = await stack.enter_async_context(Ledger(dsn, clock=_december))
+            random, codes = Random(1), country.codes
+            history = [_on(TODAY - timedelta(spread * back), random, country, code)
+                       for back in range(days, 0, -1) for code in codes]  # fmt: skip
+            await drive(ledger, read_all(ledger, history), CALLERS)
+            await sequenced(ledger, 120)
+            ledgers.append(ledger)
+        for n in range(2 * ground.rounds + 1):
+            rates = []
+            for ledger in ledgers:
+                random = Random(100 + n)
+                asked = [_on(TODAY, random, country, random.choice(codes))
+                         for _ in range(ground.events // 2)]  # fmt: skip
+                rates.append((await drive(ledger, read_all(ledger, asked), CALLERS)).rate)
+                await sequenced(ledger, 120)
+            rounds.append((rates[0], rates[1]))
+    return compared("T17", f"  {MANY} budgets, {CALLERS} callers, postings on {days} days ÷ as many"
+                    " on one", "events/s", rounds[1:], must=0.9)  # fmt: skip

@@ -18,11 +18,12 @@ from typing import Any
 from uuid import UUID
 
 import ledger.instruments  # noqa: F401 - fills the registry
-from ledger.cells import BUDGET, BudgetState, Missing
+from ledger.cells import BUDGET, BudgetState
 from ledger.dates import from_iso
 from ledger.decision import Decision, decide
 from ledger.events import RULEBOOK, Command, Event, decode, encode, log_id, read_command
 from ledger.rules import Rules
+from ledger.timelines import Missing
 from tests.instruments.asks import Ask, Line, money
 from tests.instruments.invariants import check_book
 

@@ -87,9 +87,9 @@ def check_cells(cells: Iterable[Cell], entries: list[Entry]) -> None:
                 expected[entry.measure].append(entry)
             if entry.moved.month and ("line", entry.moved.line) == cell.key:
                 expected[f"{entry.measure}@{entry.moved.month:%Y-%m}"].append(entry)
-        found = {name: dict(zip(t.days, t.sums, strict=True)) for name, t in cell.measures.items()}
+        found = {name: dict(zip(*t.whole(), strict=True)) for name, t in cell.measures.items()}
         assert found == {name: timeline(part) for name, part in expected.items()}, cell.key
-        assert all(a < b for t in cell.measures.values() for a, b in pairwise(t.days))
+        assert all(a < b for t in cell.measures.values() for a, b in pairwise(t.whole()[0]))
 
 
 class Limits:

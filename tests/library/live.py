@@ -3,6 +3,7 @@
 import asyncio
 import random
 import tomllib
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from ledger.library import BudgetTotals
 from ledger.service import Ledger
 from ledger.store.answers import Answer
 from ledger.store.migrate import migrate
-from ledger.store.read import read_cell
+from ledger.store.read import read_cell, read_past
 from tests.instruments.asks import (
     PLANNED,
     RUNNING,
@@ -97,7 +98,14 @@ class Live:
                 "SELECT c.* FROM ledger.cells AS c"
                 " JOIN ledger.heads AS h USING (region, log) WHERE h.code = $1", budget
             )  # fmt: skip
-        return {cell.key: cell for cell in map(read_cell, rows)}
+            pasts: dict[tuple[str, str], list[Any]] = defaultdict(list)
+            for row in await connection.fetch(
+                "SELECT p.* FROM ledger.past_days AS p JOIN ledger.heads AS h USING (region, log)"
+                " WHERE h.code = $1 ORDER BY p.measure, p.last_day", budget
+            ):  # fmt: skip
+                pasts[row["kind"], row["key"]].append(row)
+        found = ((row, read_cell(row, budget)) for row in rows)
+        return {cell.key: cell.on(read_past(pasts[row["kind"], row["key"]])) for row, cell in found}
 
 
 @asynccontextmanager
@@ -179,7 +187,7 @@ def compare(totals: BudgetTotals, cells: dict[Key, Cell]) -> int:
     figures = 0
     for key, cell in cells.items():
         for measure, timeline in cell.measures.items():
-            for day in (*timeline.days, date(2025, 7, 1).toordinal(), date.max.toordinal()):
+            for day in (*timeline.whole()[0], date(2025, 7, 1).toordinal(), date.max.toordinal()):
                 assert timeline.at(day) == _folded(totals, key, measure, day), (key, measure, day)
                 figures += 1
         facts = totals.facts.get(key, {})

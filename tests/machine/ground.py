@@ -16,6 +16,7 @@ import asyncpg
 
 from api.app import create_app
 from api.settings import Settings
+from ledger import timelines
 from ledger.dates import from_iso, to_iso
 from ledger.service import Ledger
 from ledger.store.embedded import EmbeddedPostgres
@@ -70,6 +71,8 @@ class Ground:
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
+        self._recent = timelines.RECENT_MAX, timelines.RECENT
+        timelines.RECENT_MAX, timelines.RECENT = 2, 1  # most cells have older days soon
         self.server.start()
         self.web = create_app(Settings(DATABASE_URL=self.server.dsn()))
         self._thread.start()
@@ -85,6 +88,7 @@ class Ground:
         self._thread.join()
         self.loop.close()
         self.server.stop()
+        timelines.RECENT_MAX, timelines.RECENT = self._recent
 
     def run(self, work: Awaitable[Any], seconds: float = ANSWER_SECONDS) -> Any:
         """Do asynchronous work on the loop, return its result."""

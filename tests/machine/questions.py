@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from api.assembly import Running
-from ledger.store.read import find_heads, load_keys, load_lines, load_states
+from ledger.store.read import find_heads, load_keys, load_lines, load_past, load_states
 from projections import budget_execution
 from tests.faults.stored import query
 from tests.instruments.deck import FIRST_DAY, LINES
@@ -183,6 +183,7 @@ async def balances(country: Country, number: int) -> None:
         await load_lines(connection, [state])
         wanted = {(state.log, ("contract", name)): state for name in contracts}
         await load_keys(connection, wanted)
+        await load_past(connection, state, list(state.cells))
     for day in (FIRST_DAY + timedelta(days=number % 365), date(9999, 1, 1)):
         for (kind, ident), cell in state.cells.items():
             measures = [name for name in (cell.measures if cell else ()) if "@" not in name]

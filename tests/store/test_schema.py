@@ -112,7 +112,7 @@ async def test_events_of_several_years_move_to_the_new_layout(dsn, empty, clock)
         await accepted(ledger, pay(RAYON), send())
         await sequenced(ledger)
     await _as_before_0007(dsn, empty)
-    assert await migrate(empty) == ["0007_events"]
+    assert await migrate(empty) == ["0007_events", "0008_past_days"]
     everything = "SELECT * FROM ledger.events ORDER BY region, year, log, position"
     assert await query(empty, everything) == await query(dsn, everything)
     assert await catalogs(empty) == await catalogs(dsn)

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from datetime import date
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger import timelines
 from ledger.cells import (
     BUDGET,
     SUM_MAX,
     BudgetState,
     Cell,
-    Missing,
-    Timeline,
     subject,
 )
 from ledger.errors import Refuse
 from ledger.events import Movement
 from ledger.limits import LIMITS, Limit, shortfalls
+from ledger.timelines import Missing, Timeline
 
 CHANGES = st.lists(st.tuples(st.integers(1, 40), st.integers(-1000, 1000)), max_size=30)
 FAST = settings(max_examples=150, derandomize=True)
+
+
+@pytest.fixture(scope="module", autouse=True, params=[(16, 8), (2, 1)], ids=str)
+def recent(request):
+    """Days are cut off rarely, as they are, and so often that most have a past."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timelines, "RECENT_MAX", request.param[0])
+        patch.setattr(timelines, "RECENT", request.param[1])
+        yield
 
 
 def build(changes):
@@ -44,7 +53,7 @@ def test_a_timeline_is_the_sum_of_its_changes_on_every_day(changes):
     assert [found.at(day) for day in range(42)] == [brute(changes, day) for day in range(42)]
     assert found.total == brute(changes, 99)
     assert found.last_day == max((day for day, _ in changes), default=0)
-    assert found.days == tuple(sorted({day for day, _ in changes}))
+    assert found.whole()[0] == tuple(sorted({day for day, _ in changes}))
 
 
 @given(CHANGES, st.integers(0, 41))
@@ -73,7 +82,70 @@ def test_the_sum_of_two_timelines(one, two):
 def test_a_cell_survives_being_stored(cap, use):
     cell = Cell(key=BUDGET, number=3, facts={"stage": "opened", "note": "ә"},
                 measures={"cash": build(cap), "executed": build(use)})  # fmt: skip
-    assert Cell.read(BUDGET, 3, cell.encode()) == cell
+    pasts = {name: parts_of(line) for name, line in cell.measures.items()}
+    assert Cell.read(BUDGET, 3, cell.encode()).on(pasts) == cell
+    assert Cell.read(BUDGET, 3, cell.whole().encode()) == cell
+    unloaded = cell.unloaded("KZ-2025-a")
+    assert unloaded.encode() == cell.encode()
+    for name, line in unloaded.measures.items():
+        if pasts[name]:
+            with pytest.raises(Missing) as missing:
+                line.at(0)
+            assert (missing.value.code, missing.value.key) == ("KZ-2025-a", ("past", BUDGET))
+    assert unloaded.on(pasts) == cell
+
+
+def test_parts_that_were_stored_meanwhile_are_not_taken_twice():
+    written = Timeline((5, 6), (30, 40), timelines.Unloaded("KZ-2025-a", BUDGET))
+    cell = Cell(key=BUDGET, measures={"cash": Timeline((9,), (50,), written)})
+    stored = [Timeline((1, 2), (10, 20)), Timeline((5, 6), (30, 40))]
+    for parts in (stored, stored[:1]):
+        assert cell.on({"cash": parts}).timeline("cash").whole() == (
+            (1, 2, 5, 6, 9), (10, 20, 30, 40, 50))  # fmt: skip
+
+
+def parts_of(line):
+    """The parts of a timeline's past as they are stored: oldest first, each without its own."""
+    parts = []
+    while line.past is not None:
+        line = line.past
+        parts.insert(0, Timeline(line.days, line.sums))
+    return parts
+
+
+@given(CHANGES, st.tuples(st.integers(1, 40), st.integers(-1000, 1000)))
+@FAST
+def test_what_is_asked_of_recent_days_needs_no_past(changes, later):
+    line = build(changes)
+    if line.past is None:
+        return
+    bare = Timeline(line.days, line.sums, timelines.Unloaded("KZ-2025-a", BUDGET))
+    assert (bare.total, bare.last_day) == (line.total, line.last_day)
+    for day in range(line.days[0], 42):
+        assert (bare.at(day), bare.least(day), bare.after(day)) == (
+            line.at(day), line.least(day), line.after(day))  # fmt: skip
+    day, amount = later
+    if day >= line.days[0]:
+        changed = bare.add(day, amount)
+        assert changed.on(line.past) == build([*changes, later])
+    else:
+        with pytest.raises(Missing):
+            bare.add(day, amount)
+
+
+@given(st.lists(st.integers(1, 9999), min_size=1))
+@FAST
+def test_days_that_come_in_order_leave_few_behind_them(amounts):
+    line = build(enumerate(amounts, 1))
+    assert len(line.days) <= timelines.RECENT_MAX + 1
+    assert all(one.last_day < other.days[0] for one, other in pairwise([*parts_of(line), line]))
+
+
+def test_days_to_come_are_never_cut_off_before_the_day_at_hand():
+    ahead = [(200 + 30 * number, 1) for number in range(timelines.RECENT_MAX)]
+    line = build([*ahead, *((day, 1) for day in range(1, 120))])
+    assert 119 - timelines.RECENT_MAX <= line.days[0] <= 119 - timelines.RECENT
+    assert line.days[-len(ahead) :] == tuple(day for day, _ in ahead)
 
 
 @given(CHANGES, CHANGES, st.integers(1, 40), st.booleans())
@@ -169,4 +241,4 @@ def test_limits_stand_in_the_laws_order_of_refusal():
 
 def test_running_sums_agree_with_accumulate():
     changes = [(day, day * 3 - 20) for day in range(1, 30)]
-    assert list(build(changes).sums) == list(accumulate(amount for _, amount in changes))
+    assert list(build(changes).whole()[1]) == list(accumulate(amount for _, amount in changes))

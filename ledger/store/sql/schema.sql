@@ -152,6 +152,19 @@ CREATE TABLE ledger.cells (
     CONSTRAINT plan_balance CHECK (guards & 32 = 0 OR plan_payments <= plan_receipts + tolerance)
 ) WITH (fillfactor = 70);
 
+-- Older days of the cells' timelines, cut off so that a posting does not rewrite a whole year: the
+-- part of a measure up to `last_day` (proleptic Gregorian ordinal), `content` its days and sums.
+CREATE TABLE ledger.past_days (
+    region int NOT NULL,
+    log bigint NOT NULL,
+    kind text NOT NULL,
+    key text NOT NULL,
+    measure text NOT NULL,
+    last_day int NOT NULL,
+    content bytea NOT NULL,
+    PRIMARY KEY (region, log, kind, key, measure, last_day)
+);
+
 -- How far each log is sequenced, in which step (its last sequence) last; and the log's `number`
 -- in the steps, given with its first one.
 CREATE TABLE ledger.sequenced (

@@ -2,7 +2,9 @@
 -- and cells, all or nothing. Raises 40001 where a head or the rulebook has moved, 23505 where a
 -- command id is stored already. Arrays run in parallel, an empty one stands for nothing but NULLs;
 -- hashes, ids and times come from outside. Cells come as those that are stored already (c_) and
--- those that may be new (n_): an UPDATE costs half of an INSERT that finds its row there.
+-- those that may be new (n_): an UPDATE costs half of an INSERT that finds its row there. Older
+-- days of cells come in parts (p_); where days among them have changed, stored parts from a day on
+-- go (g_).
 CREATE OR REPLACE FUNCTION ledger.append(
     p_region int,
     p_rules_at bigint,
@@ -24,7 +26,10 @@ CREATE OR REPLACE FUNCTION ledger.append(
     n_log bigint[], n_kind text[], n_key text[], n_number int[],
     n_adjusted bigint[], n_plan_receipts bigint[], n_plan_commitments bigint[],
     n_plan_payments bigint[], n_accepted bigint[], n_executed bigint[], n_cash bigint[],
-    n_guards int[], n_tolerance bigint[], n_content bytea[]
+    n_guards int[], n_tolerance bigint[], n_content bytea[],
+    g_log bigint[], g_kind text[], g_key text[], g_measure text[], g_since int[],
+    p_log bigint[], p_kind text[], p_key text[], p_measure text[], p_last_day int[],
+    p_content bytea[]
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -118,6 +123,19 @@ BEGIN
             plan_payments = excluded.plan_payments, accepted = excluded.accepted,
             executed = excluded.executed, cash = excluded.cash, guards = excluded.guards,
             tolerance = excluded.tolerance, content = excluded.content;
+    END IF;
+
+    IF cardinality(g_log) > 0 THEN
+        DELETE FROM ledger.past_days AS p
+        USING unnest(g_log, g_kind, g_key, g_measure, g_since)
+            AS t (log, kind, key, measure, since)
+        WHERE p.region = p_region AND p.log = t.log AND p.kind = t.kind AND p.key = t.key
+            AND p.measure = t.measure AND p.last_day >= t.since;
+    END IF;
+    IF cardinality(p_log) > 0 THEN
+        INSERT INTO ledger.past_days (region, log, kind, key, measure, last_day, content)
+        SELECT p_region, t.*
+        FROM unnest(p_log, p_kind, p_key, p_measure, p_last_day, p_content) AS t;
     END IF;
 END
 $$;

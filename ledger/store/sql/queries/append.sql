@@ -15,5 +15,8 @@ SELECT ledger.append(
     $54::text::int[], $55::text::bigint[], $56, $57::text::bigint[], $58::text::text[],
     $59::text::text[], $60::text::int[], $61::text::bigint[], $62::text::bigint[],
     $63::text::bigint[], $64::text::bigint[], $65::text::bigint[], $66::text::bigint[],
-    $67::text::bigint[], $68::text::int[], $69::text::bigint[], $70
+    $67::text::bigint[], $68::text::int[], $69::text::bigint[], $70, $71::text::bigint[],
+    $72::text::text[], $73::text::text[], $74::text::text[], $75::text::int[],
+    $76::text::bigint[], $77::text::text[], $78::text::text[], $79::text::text[],
+    $80::text::int[], $81
 )
