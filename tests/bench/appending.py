@@ -42,13 +42,13 @@ async def _against_single(ground: Ground, regions: int, transfers: float = 0.0) 
     return rounds
 
 
-def _single_name() -> str:
+def single_name() -> str:
     return "pgbench -c 32" if limits.pgbench() else "32 asyncpg connections (no pgbench here)"
 
 
 async def t1(ground: Ground) -> list[Row]:
     """Append from many callers to many budgets of 20 regions ÷ single-row inserts."""
-    name = f"{ground.budgets} budgets, {CALLERS} callers ÷ {_single_name()} single rows"
+    name = f"{ground.budgets} budgets, {CALLERS} callers ÷ {single_name()} single rows"
     rounds = await _against_single(ground, 20)
     return [compared("T1", f"append, 20 regions, {name}", "events/s", rounds, must=0.7, aim=1.6)]
 
@@ -57,7 +57,7 @@ async def t1_variants(ground: Ground) -> list[Row]:
     """The same with all budgets in one region, and with 10 % transfers between two budgets."""
     one = await _against_single(ground, 0)
     transfers = await _against_single(ground, 20, 0.1)
-    name = f"{ground.budgets} budgets, {CALLERS} callers ÷ {_single_name()}"
+    name = f"{ground.budgets} budgets, {CALLERS} callers ÷ {single_name()}"
     return [
         compared("T1v", f"append, all in one region, {name}", "events/s", one),
         compared("T1v", f"append, 20 regions, 10 % transfers, {name}", "events/s", transfers),
