@@ -120,7 +120,7 @@ async def _streamed(
 ) -> AsyncIterator[bytes]:
     """Decide chunk after chunk, some ahead of the answers; keep the order of the commands.
 
-    Once a chunk could not be decided, no later one is.
+    Once a chunk could not be decided and may be sent again, no later one is.
     """
     under_way: deque[tuple[list[Command | Problem], int, asyncio.Future[Results]]] = deque()
     long = Long()

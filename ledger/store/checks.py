@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -385,9 +385,16 @@ def _same_content(content: bytes, cell: Cell, past: Sequence[Any]) -> bool:
     return (
         stored == cell and bare.encode() == content
         and parts.keys() == {name for name, line in bare.measures.items() if line.past}
+        and all(_in_order([*found, bare.measures[name]]) for name, found in parts.items())
         and all(row["last_day"] == part.last_day and row["content"] == canonical(
             [part.days, part.sums]) for row, part in _pairs(past, parts))
     )  # fmt: skip
+
+
+def _in_order(parts: Sequence[Timeline]) -> bool:
+    """Tell whether parts follow each other without a day twice, and none is empty."""
+    days = [day for part in parts for day in part.days]
+    return all(part.days for part in parts) and all(a < b for a, b in pairwise(days))
 
 
 def _pairs(

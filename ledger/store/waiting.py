@@ -27,7 +27,10 @@ LONG = -1
 
 @dataclass
 class Long:
-    """A request that comes in parts: decided in their order, and none after one that was not."""
+    """A request that comes in parts: decided in their order, and none after one that was not.
+
+    A command that fails by itself (`Broken`, `NotFound`) stops nothing.
+    """
 
     parts: int = 0
     broken: int | None = None

@@ -181,6 +181,14 @@ CASES = {
         f"{COPIED} kind, key, 'accepted', last_day, content FROM ledger.past_days"
         " WHERE kind = 'contract'"
     ),
+    "a part that begins with the cell's own days": (
+        f"{COPIED} kind, key, measure, 739319, '[[739319],[777]]' FROM ledger.past_days"
+        " WHERE kind = 'contract' ORDER BY last_day LIMIT 1"
+    ),
+    "a part without days": (
+        f"{COPIED} kind, key, measure, 0, '[[],[]]' FROM ledger.past_days"
+        " WHERE kind = 'contract' ORDER BY last_day LIMIT 1"
+    ),
     "a part of no cell": (
         f"{COPIED} kind, 'X', measure, last_day, content FROM ledger.past_days"
         " WHERE kind = 'contract'"
