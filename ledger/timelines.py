@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-RECENT_MAX, RECENT = 8, 4
+RECENT_MAX, RECENT = 6, 3
 """With so many days before the one that changes, all but so many of them are cut off."""
 PAST = "past"
 """Kind of the key under which a decision asks for the older days of a cell: (PAST, key)."""
