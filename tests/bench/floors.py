@@ -33,7 +33,7 @@ from tests.bench.country import documents, read_all
 from tests.bench.driving import drive
 from tests.bench.ground import Ground, clock
 from tests.bench.rivals import StockRecorder
-from tests.bench.serving import serving, singles
+from tests.bench.serving import post_singles, serving
 from tests.bench.table import Row, compared
 from tests.store.world import REPUBLIC, sequenced
 
@@ -238,7 +238,7 @@ async def _trivial(ground: Ground) -> float:
     """Requests a second of the trivial POST."""
     bodies = [b"{}"] * ground.events
     async with serving("tests.bench.trivial") as served:
-        return median([await singles(served.port, bodies) for _ in range(ground.rounds)])
+        return median([await post_singles(served.port, bodies) for _ in range(ground.rounds)])
 
 
 async def floors(ground: Ground) -> list[Row]:

@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         return await self.answer
 
 
-async def singles(port: int, bodies: Sequence[bytes]) -> float:
+async def post_singles(port: int, bodies: Sequence[bytes]) -> float:
     """Postings a second of many callers, one command each."""
     left, loop = iter(bodies), asyncio.get_running_loop()
     connections = [(await loop.create_connection(Connection, "127.0.0.1", port))[1]
@@ -185,9 +185,9 @@ async def t7(ground: Ground) -> list[Row]:
         many = min(ground.events // 2, 3000)
         for n in range(ground.rounds + 1):
             bodies = [orjson.dumps(one) for one in documents(country, many, n)]
-            ours = await singles(service.port, bodies)
+            ours = await post_singles(service.port, bodies)
             await projected(dsn)
-            singles.append((ours, await singles(trivial.port, bodies)))
+            singles.append((ours, await post_singles(trivial.port, bodies)))
             through = await post_batch(service.port, documents(country, BATCH, 100 + n))
             await projected(dsn)
             batches.append((through, await _inside(parts, documents(country, BATCH, 200 + n))))
