@@ -140,10 +140,10 @@ async def load_past(connection: Any, state: BudgetState, keys: Iterable[Key]) ->
     found = {(key[0], _name(key)): cell for key in keys
              if (cell := state.cells.get(key)) is not None and cell.has_past}  # fmt: skip
     rows: dict[tuple[str, str], list[Any]] = {place: [] for place in found}
-    stored = await connection.fetch(
-        sql("queries/load_past"), state.region, state.log, *map(list, zip(*found, strict=True))
-    )
-    for row in stored:
+    kinds, names = [kind for kind, _ in found], [name for _, name in found]
+    for row in await connection.fetch(
+        sql("queries/load_past"), state.region, state.log, kinds, names
+    ):
         rows[row["kind"], row["key"]].append(row)
     for place, cell in found.items():
         state.cells[cell.key] = cell.on(read_past(rows[place]))
