@@ -81,21 +81,6 @@ BEGIN
 END
 $do$;
 
--- What a release before left under these names, with another result, goes.
-DO $do$
-DECLARE
-    old regprocedure;
-BEGIN
-    FOR old IN SELECT oid FROM pg_proc
-        WHERE pronamespace = 'projections'::regnamespace AND proname IN ('placed', 'begin_step')
-            AND pg_get_function_result(oid) <> 'TABLE(sequence bigint, region integer, log bigint,'
-                ' code text, year smallint, "position" bigint)'
-    LOOP
-        EXECUTE format('DROP FUNCTION %s', old);
-    END LOOP;
-END
-$do$;
-
 -- The places of a span of sequences with code and year of their logs, of all logs but parked ones or of
 -- one. Each year is looked up by itself: joined with `moved`, a span of many logs is gone through
 -- once a place, as the planner expects few rows of either.
