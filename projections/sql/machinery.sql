@@ -81,17 +81,15 @@ BEGIN
 END
 $do$;
 
--- The places of a span of sequences with code and year of their logs, of all logs but parked ones or of
+-- The places of a span of sequences with the years of their logs, of all logs but parked ones or of
 -- one. Each year is looked up by itself: joined with `moved`, a span of many logs is gone through
 -- once a place, as the planner expects few rows of either.
 CREATE OR REPLACE FUNCTION projections.placed(
     p_parked text, p_after bigint, p_upto bigint, p_region int, p_log bigint
-) RETURNS TABLE (
-    sequence bigint, region int, log bigint, code text, year smallint, "position" bigint
-)
+) RETURNS TABLE (sequence bigint, region int, log bigint, year smallint, "position" bigint)
 LANGUAGE sql STABLE
 AS $$
-    SELECT s.sequence, s.region, s.log, h.code, h.year, s.position
+    SELECT s.sequence, s.region, s.log, h.year, s.position
     FROM (
         SELECT a.sequence, a.region, a.log, a.position
         FROM ledger.places(p_after, p_upto) AS a
@@ -105,7 +103,7 @@ AS $$
         WHERE p_log IS NOT NULL
     ) AS s
     CROSS JOIN LATERAL (
-        SELECT d.code, d.year FROM ledger.heads AS d
+        SELECT d.year FROM ledger.heads AS d
         WHERE d.region = s.region AND d.log = s.log
         OFFSET 0
     ) AS h
