@@ -462,51 +462,6 @@ async def test_a_long_request_is_cut_into_batches_and_an_atomic_one_stays_whole(
     assert await submit(ledger) == []
 
 
-async def test_the_parts_of_a_long_request_are_decided_in_their_order(ledger, dsn, monkeypatch):
-    monkeypatch.setattr(append, "BATCH", 8)
-    monkeypatch.setattr(waiting, "BATCH", 8)
-    await accepted(ledger, pay(), pay(RAYON_2))  # whose regions it knows from now on
-    register = ask("RegisterCommitment", contract="C2", line=SPENDING, amount="1",
-                   effective_from=DAY)  # fmt: skip
-    first_part = [*(pay() for _ in range(7)), register]
-    second_part = [pay(RAYON_2), pay(contract="C2")]
-    others, own = await asyncio.gather(
-        submit(ledger, pay(RAYON_2)),  # the region of the second part waits before the first
-        submit(ledger, *first_part, *second_part),
-    )
-    assert {answer.status for answer in [*others, *own]} == {"accepted"}
-    await assert_sound(dsn)
-
-
-async def test_no_part_of_a_long_request_is_decided_after_one_that_was_not(
-    ledger, dsn, monkeypatch
-):
-    monkeypatch.setattr(append, "BATCH", 4)
-    monkeypatch.setattr(waiting, "BATCH", 4)
-    documents = [pay() for _ in range(16)]
-    lost, process = UUID(documents[5]["command_id"]), append.Appender._process
-
-    async def fail(self, items, sent, *, look):
-        if any(asked.command_id == lost for item in items for asked in item.commands):
-            raise Unavailable("the database went away")
-        await process(self, items, sent, look=look)
-
-    with monkeypatch.context() as fault:
-        fault.setattr(append.Appender, "_process", fail)
-        fault.setattr(append.Appender, "_decide_ahead", careful)
-        results = await submit(ledger, *documents)
-    assert [getattr(r, "status", type(r)) for r in results] == ["accepted"] * 4 + [Unavailable] * 12
-    assert [await count(dsn, d["command_id"]) for d in documents] == [1] * 4 + [0] * 12
-    again = await accepted(ledger, *documents)
-    assert [answer.replayed for answer in again] == [True] * 4 + [False] * 12
-    assert ledger.appender.waiting == 0
-    await assert_sound(dsn)
-
-
-async def careful(*_):
-    """Stands for `Appender._decide_ahead`: no batch is decided before it has its locks."""
-
-
 async def test_receipts_on_lines_used_for_the_first_time_are_numbered(ledger, dsn):
     lines = [[*REVENUE, "01", str(n)] for n in range(1, 6)]
     receipts = [ask("CreditReceipt", RAYON, line=line, amount="1", value_date=DAY)
