@@ -119,12 +119,13 @@ async def load_keys(connection: Any, wanted: Mapping[tuple[int, Key], BudgetStat
     kinds = [key[0] for _, key in wanted]
     names = [_name(key) for _, key in wanted]
     rows = await connection.fetch(sql("queries/load_keys"), regions, logs, kinds, names)
+    by_log = {log: state for (log, _), state in wanted.items()}
     for (_, key), state in wanted.items():
         state.cells[key] = None
     for row in rows:
-        ident = tuple(orjson.loads(row["key"])) if row["kind"] == "line" else row["key"]
-        state = wanted[row["log"], (row["kind"], ident)]
-        state.cells[row["kind"], ident] = read_cell(row, state.code)
+        state = by_log[row["log"]]
+        cell = read_cell(row, state.code)
+        state.cells[cell.key] = cell
 
 
 def _name(key: Key) -> str:
